@@ -1,0 +1,61 @@
+"""What a completion is asked with and answered with: plain text and offsets, no protocol."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from lsp_server.prompt.types import Snippet
+
+
+class Outcome(Enum):
+    """What ended a request. Every request ends in exactly one of these."""
+
+    SUGGESTED = "suggested"
+    EMPTY = "the model had nothing to add"
+    TRIMMED = "nothing was left after trimming what the file already has"
+    LOADING = "the model is not ready yet"
+    NO_MODEL = "no model can be used; see the log or `coder-lsp doctor`"
+    CANCELLED = "the editor withdrew the request"
+    SUPERSEDED = "the document changed or a newer request came"
+    ENGINE_FAILED = "the inference engine failed; see its log"
+    TIMED_OUT = "the inference engine took too long"
+    FAILED = "an error inside coder-lsp; see the log"
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionRequest:
+    """A snapshot of one document at the moment it was asked about.
+
+    `path` is the file's path from the workspace's root (or its name), with forward slashes;
+    `language` the LSP language id; `text` the whole document; `offset` the cursor as a character
+    (code point) offset in it. `cross_file` are snippets of other files, best first.
+    """
+
+    path: str
+    language: str
+    text: str
+    offset: int
+    cross_file: tuple[Snippet, ...] = ()
+    repository: str = ""
+
+
+@dataclass(slots=True)
+class Receipt:
+    """How one request was answered: stages in milliseconds, tokens by part, and its outcome."""
+
+    path: str
+    offset: int
+    outcome: Outcome = Outcome.FAILED
+    order: str = ""
+    stages_ms: dict[str, float] = field(default_factory=dict)
+    tokens: dict[str, int] = field(default_factory=dict)
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """Text to insert at the request's offset, with newlines as `\\n`, and how it came about."""
+
+    text: str
+    receipt: Receipt
