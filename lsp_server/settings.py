@@ -1,0 +1,267 @@
+"""One typed tree of settings.
+
+Three layers, later ones win: the defaults below, the user's own file (`config.toml` in
+`config_dir()`), and what the editor sends (`initializationOptions`,
+`workspace/didChangeConfiguration`). A wrong value is named in a message and its default is used.
+
+An editor may pass on what a checked-out repository put into its settings, so nothing from there may
+send code to another machine: an `engine.url` from the editor must be on loopback, and the API key
+comes only from the environment or the user's own file.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit
+
+import attrs
+import cattrs
+import platformdirs
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+API_KEY_VARIABLE = "CODER_LSP_API_KEY"
+CONFIG_VARIABLE = "CODER_LSP_CONFIG"
+
+T = TypeVar("T")
+
+
+def _setting(default: T, doc: str) -> T:
+    """A settings field: its default, and one sentence for the documentation."""
+    field: T = attrs.field(default=default, metadata={"doc": doc})
+    return field
+
+
+@attrs.frozen
+class EngineSettings:
+    """Where inference runs and how."""
+
+    url: str | None = _setting(
+        None,
+        "Base URL of a server with /v1/completions to use instead of the local model server. From "
+        "an editor only loopback addresses are taken; name others in the user's config.toml.",
+    )
+    api_key: str | None = _setting(
+        None, f"Bearer token for engine.url (config.toml or {API_KEY_VARIABLE} only)."
+    )
+    remote_model: str | None = _setting(
+        None, "Name of the model as engine.url knows it; its own default when not set."
+    )
+    device: Literal["auto", "cpu", "cuda"] = _setting("auto", "Where the local model runs.")
+    threads: int | None = _setting(
+        None, "CPU threads of the model server; all cores but one when not set."
+    )
+    kv_slots: int = _setting(4, "How many prompts' KV caches are kept for reuse.")
+    idle_minutes: float = _setting(30.0, "Minutes without a request before the model is unloaded.")
+    timeout_seconds: float = _setting(10.0, "Longest a completion may take.")
+
+
+@attrs.frozen
+class PromptSettings:
+    """How much of what goes into the prompt, in tokens."""
+
+    prefix_tokens: int = _setting(1024, "Most tokens of text before the cursor.")
+    suffix_tokens: int = _setting(256, "Most tokens of text after the cursor.")
+    cross_file_tokens: int = _setting(512, "Most tokens of other files.")
+    order: Literal["auto", "psm", "spm"] = _setting(
+        "auto", "Order of the parts; auto chooses by model and cursor, as measured."
+    )
+
+
+@attrs.frozen
+class CompletionSettings:
+    """What is suggested, and through which requests."""
+
+    max_tokens: int = _setting(96, "Most tokens generated for one suggestion.")
+    max_lines: int = _setting(8, "Most lines of one suggestion.")
+    completion_list: Literal["auto", "always", "never"] = _setting(
+        "auto",
+        "Whether textDocument/completion offers suggestions; auto: only to clients without inline "
+        "completion.",
+    )
+
+
+@attrs.frozen
+class Settings:
+    """Everything that can be set."""
+
+    model: str | None = _setting(
+        None,
+        "Name from `coder-lsp models list`, a hub id, or a local directory; chosen by the hardware "
+        "when not set.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = _setting(
+        "info", "How much the log file says. File text is never logged."
+    )
+    engine: EngineSettings = attrs.field(factory=EngineSettings)
+    prompt: PromptSettings = attrs.field(factory=PromptSettings)
+    completion: CompletionSettings = attrs.field(factory=CompletionSettings)
+
+
+_POSITIVE = {
+    "engine.threads",
+    "engine.kv_slots",
+    "engine.idle_minutes",
+    "engine.timeout_seconds",
+    "prompt.prefix_tokens",
+    "completion.max_tokens",
+    "completion.max_lines",
+}
+_NOT_NEGATIVE = {"prompt.suffix_tokens", "prompt.cross_file_tokens"}
+_converter = cattrs.Converter(forbid_extra_keys=False)
+
+
+def config_dir() -> Path:
+    """The folder of the user's own `config.toml`."""
+    return Path(platformdirs.user_config_dir("coder-lsp", appauthor=False))
+
+
+def config_file() -> Path:
+    """The user's own settings file; the environment variable CODER_LSP_CONFIG overrides it."""
+    return Path(os.environ.get(CONFIG_VARIABLE) or config_dir() / "config.toml")
+
+
+def load(editor: Mapping[str, Any] | None = None) -> tuple[Settings, list[str]]:
+    """Settings from the user's file and from what the editor sent, and what was wrong in them.
+
+    Never raises for wrong content: each problem is one sentence that names the setting, and its
+    default is used.
+    """
+    problems: list[str] = []
+    user = _read_user_file(problems)
+    flat: dict[str, Any] = {}
+    for source, tree in ((str(config_file()), user), ("the editor's settings", editor or {})):
+        for name, value in _flatten(tree, problems, source).items():
+            checked = _check(name, value, source, problems)
+            if checked is not None and (source == str(config_file()) or _allowed(name, checked[0])):
+                flat[name] = checked[0]
+            elif checked is not None:
+                problems.append(_REFUSED[name].format(value=value, file=config_file()))
+    key = os.environ.get(API_KEY_VARIABLE)
+    if key:
+        flat["engine.api_key"] = key
+    return _build(flat), problems
+
+
+_REFUSED = {
+    "engine.url": "engine.url {value!r} is not on this machine, so it is not taken from an editor: "
+    "name it in {file}.",
+    "engine.api_key": f"engine.api_key is not taken from an editor: set {API_KEY_VARIABLE} "
+    "or name it in {file}.",
+}
+
+
+def _allowed(name: str, value: Any) -> bool:
+    """Whether an editor, and through it a repository, may set this."""
+    if name == "engine.api_key":
+        return False
+    return name != "engine.url" or value is None or is_loopback(value)
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL's host is this machine, without asking any resolver."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _read_user_file(problems: list[str]) -> Mapping[str, Any]:
+    try:
+        tree: Mapping[str, Any] = tomllib.loads(config_file().read_text(encoding="utf-8"))
+        return tree
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        problems.append(f"{config_file()} cannot be read and is left out: {error}")
+        return {}
+
+
+def _fields(cls: type) -> dict[str, attrs.Attribute[Any]]:
+    attrs.resolve_types(cls)
+    return {field.name: field for field in attrs.fields(cls)}
+
+
+def _flatten(tree: Mapping[str, Any], problems: list[str], source: str) -> dict[str, Any]:
+    """`{"engine": {"url": x}}` and `{"engine.url": x}` alike, as dotted names to values."""
+    flat: dict[str, Any] = {}
+    if not isinstance(tree, Mapping):
+        problems.append(f"{source}: expected an object of settings, not {tree!r}.")
+        return flat
+    groups = {name for name, field in _fields(Settings).items() if attrs.has(field.type or object)}
+    for name, value in tree.items():
+        if name in groups and isinstance(value, Mapping):
+            flat.update({f"{name}.{inner}": each for inner, each in value.items()})
+        else:
+            flat[name] = value
+    return flat
+
+
+def _field_of(name: str) -> attrs.Attribute[Any] | None:
+    *group, leaf = name.split(".")
+    fields = _fields(Settings)
+    for part in group:
+        field = fields.get(part)
+        if field is None or not attrs.has(field.type or object):
+            return None
+        fields = _fields(field.type or object)
+    field = fields.get(leaf)
+    return None if field is None or attrs.has(field.type or object) else field
+
+
+def _check(name: str, value: Any, source: str, problems: list[str]) -> tuple[Any] | None:
+    """The value in a 1-tuple when it fits its setting, else None after saying why."""
+    field = _field_of(name)
+    if field is None:
+        problems.append(f"{source}: there is no setting {name!r}; it is ignored.")
+        return None
+    if not _fits(name, field.type, value):
+        problems.append(
+            f"{source}: {name} is {value!r}, expected {_describe(name, field.type)}; "
+            f"{field.default!r} is used."
+        )
+        return None
+    return (value,)
+
+
+def _describe(name: str, annotation: Any) -> str:
+    plain = isinstance(annotation, type)
+    expected = annotation.__name__ if plain else str(annotation).replace("typing.", "")
+    if name in _POSITIVE:
+        return f"{expected} above 0"
+    return f"{expected} of at least 0" if name in _NOT_NEGATIVE else expected
+
+
+def _fits(name: str, annotation: Any, value: Any) -> bool:
+    """Strict: cattrs would turn "7" into 7 and 1 into True, and hide the mistake."""
+    try:
+        if _converter.structure(value, annotation) != value:
+            return False
+    except Exception:
+        return False
+    if isinstance(value, bool) and annotation is not bool:
+        return False
+    if name in _POSITIVE and value is not None and not value > 0:
+        return False
+    return not (name in _NOT_NEGATIVE and value < 0)
+
+
+def _build(flat: Mapping[str, Any]) -> Settings:
+    settings = Settings()
+    for name, value in flat.items():
+        *group, leaf = name.split(".")
+        if group:
+            inner = attrs.evolve(getattr(settings, group[0]), **{leaf: value})
+            settings = attrs.evolve(settings, **{group[0]: inner})
+        else:
+            settings = attrs.evolve(settings, **{leaf: value})
+    return settings
