@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Literal
 
 from lsp_server.prompt.types import Snippet
 
@@ -59,3 +60,12 @@ class Suggestion:
 
     text: str
     receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class EngineState:
+    """What the inference engine is doing; `percent` (0 to 100) while it downloads or loads."""
+
+    status: Literal["starting", "downloading", "loading", "ready", "failed", "stopped"]
+    message: str = ""
+    percent: float | None = None
