@@ -1,0 +1,8 @@
+--- Fill-in-the-middle completion from a model on this machine: `vim.lsp.enable('coder_lsp')`.
+---
+--- No `filetypes`: the server is asked about every file, and decides itself which it completes.
+---@type vim.lsp.Config
+return {
+  cmd = { 'coder-lsp' },
+  root_markers = { { '.git', '.hg', '.jj' } },
+}

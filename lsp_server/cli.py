@@ -1,0 +1,109 @@
+"""The command `coder-lsp`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from lsp_server import __version__
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line (without the program's name); returns the exit code."""
+    parser = make_parser()
+    args = parser.parse_args(argv)
+    command = args.command or "serve"
+    try:
+        return int(_COMMANDS[command](args))
+    except KeyboardInterrupt:
+        return 130
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    parser = argparse.ArgumentParser(
+        prog="coder-lsp", description="Code completion for every LSP editor, from a local model."
+    )
+    parser.add_argument("--version", action="version", version=f"coder-lsp {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    serve = commands.add_parser("serve", help="speak LSP on stdin and stdout (the default)")
+    serve.add_argument("--stdio", action="store_true", help="accepted, since editors pass it")
+
+    complete = commands.add_parser("complete", help="complete a file at a position")
+    complete.add_argument("file", type=Path, metavar="FILE")
+    complete.add_argument(
+        "--at", metavar="LINE:COL", help="the cursor, counted from 1, columns in characters"
+    )
+    complete.add_argument("--marker", help="a text in the file that marks the cursor instead")
+    complete.add_argument("--model", help="a model other than the configured one")
+    complete.add_argument("--json", action="store_true", help="print one JSON object")
+
+    from lsp_server.inference.models.cli import add_parser
+
+    add_parser(commands)
+
+    doctor = commands.add_parser("doctor", help="say what is installed and time one completion")
+    doctor.add_argument("--json", action="store_true", help="print one JSON object")
+
+    server = commands.add_parser("model-server", help="hold the model for all of a user's editors")
+    server.add_argument("--stop", action="store_true", help="end the ones that run, and exit")
+    server.add_argument("--model", help="a registry name, hub id or local directory")
+    server.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    server.add_argument("--threads", type=int)
+    server.add_argument("--kv-slots", type=int, default=4)
+    server.add_argument("--idle-minutes", type=float, default=30.0)
+    return parser
+
+
+def _serve(args: argparse.Namespace) -> int:
+    from lsp_server.lsp.server import serve_stdio
+
+    return serve_stdio()
+
+
+def _complete(args: argparse.Namespace) -> int:
+    from lsp_server.commands.complete import run
+
+    return run(args)
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from lsp_server.commands.doctor import run
+
+    return run(args)
+
+
+def _models(args: argparse.Namespace) -> int:
+    from lsp_server.inference.models.cli import run
+
+    return run(args)
+
+
+def _model_server(args: argparse.Namespace) -> int:
+    if args.stop:
+        from lsp_server.inference.supervisor import stop_all
+
+        print(f"{asyncio.run(stop_all())} stopped")
+        return 0
+    from lsp_server.inference.hardware import default_model, gpu_memory_bytes
+    from lsp_server.inference.server.main import run
+    from lsp_server.inference.state import ServerSpec
+
+    model = args.model or default_model(gpu_memory_bytes())
+    spec = ServerSpec(model, args.device, args.threads, args.kv_slots)
+    return run(spec, args.idle_minutes)
+
+
+_COMMANDS = {
+    "serve": _serve,
+    "complete": _complete,
+    "doctor": _doctor,
+    "models": _models,
+    "model-server": _model_server,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What the commands of `coder-lsp` do, one module each."""

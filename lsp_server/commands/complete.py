@@ -1,0 +1,141 @@
+"""`coder-lsp complete`: what the editor would be offered at a place in a file."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import attrs
+from tqdm import tqdm
+
+from lsp_server.completion.service import CompletionService
+from lsp_server.completion.types import CompletionRequest, EngineState, Outcome, Suggestion
+from lsp_server.settings import Settings, load
+
+
+class UsageError(Exception):
+    """What was asked for cannot be done; the message is for the user."""
+
+
+def run(args: argparse.Namespace) -> int:
+    """Complete and print. Returns 0 with a suggestion, 1 without one or on an error."""
+    try:
+        request = _request(args)
+        settings, problems = load()
+        for problem in problems:
+            print(problem, file=sys.stderr)
+        if args.model:
+            settings = attrs.evolve(settings, model=args.model)
+        suggestion = asyncio.run(complete_once(settings, request))
+    except UsageError as error:
+        print(f"coder-lsp complete: {error}", file=sys.stderr)
+        return 1
+    if args.json:
+        print(json.dumps(as_json(suggestion), ensure_ascii=False))
+    else:
+        _print(suggestion)
+    return 0 if suggestion.text else 1
+
+
+async def complete_once(settings: Settings, request: CompletionRequest) -> Suggestion:
+    """Bring the engine up, showing its progress on a terminal, and complete. Raises UsageError."""
+    states: asyncio.Queue[EngineState] = asyncio.Queue()
+    service = CompletionService(settings, states.put_nowait)
+    await service.start()
+    try:
+        await _wait_until_ready(states)
+        return await service.complete(request)
+    finally:
+        await service.close()
+
+
+async def _wait_until_ready(states: asyncio.Queue[EngineState]) -> None:
+    with tqdm(
+        total=100,
+        disable=not sys.stderr.isatty(),
+        leave=False,
+        bar_format="{desc} {percentage:3.0f}%",
+    ) as bar:
+        while (state := await states.get()).status != "ready":
+            if state.status == "failed":
+                raise UsageError(state.message)
+            bar.set_description_str(state.message or state.status)
+            bar.n = state.percent or 0
+            bar.refresh()
+
+
+def _request(args: argparse.Namespace) -> CompletionRequest:
+    text = _read(args.file)
+    if args.marker:
+        if text.count(args.marker) != 1:
+            raise UsageError(f"{args.file} must hold the marker {args.marker!r} exactly once")
+        offset = text.index(args.marker)
+        text = text.replace(args.marker, "")
+    else:
+        offset = _offset(text, args.at)
+    return CompletionRequest(
+        path=args.file.name,
+        language=args.file.suffix.lstrip("."),
+        text=text,
+        offset=offset,
+    )
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_bytes().decode("utf-8")
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file} is not UTF-8 text") from error
+
+
+def _offset(text: str, at: str | None) -> int:
+    """Character offset of `LINE:COL`, both counted from 1. Raises UsageError when outside."""
+    if at is None:
+        raise UsageError("say where to complete: --at LINE:COL")
+    line_text, _, column_text = at.partition(":")
+    if not (line_text.isdecimal() and column_text.isdecimal()):
+        raise UsageError(f"--at wants LINE:COL, such as 12:5, not {at!r}")
+    line, column = int(line_text), int(column_text)
+    lines = text.split("\n")
+    if not 1 <= line <= len(lines):
+        raise UsageError(f"there is no line {line}: the file has {len(lines)}")
+    length = len(lines[line - 1].removesuffix("\r"))
+    if not 1 <= column <= length + 1:
+        raise UsageError(f"line {line} has columns 1 to {length + 1}, not {column}")
+    return sum(len(each) + 1 for each in lines[: line - 1]) + column - 1
+
+
+def as_json(suggestion: Suggestion) -> dict[str, Any]:
+    """The suggestion and its receipt, as plain data."""
+    receipt = asdict(suggestion.receipt)
+    receipt["outcome"] = suggestion.receipt.outcome.name.lower()
+    return {"text": suggestion.text, "receipt": receipt}
+
+
+def timing(suggestion: Suggestion) -> str:
+    """Time to the first token and per further token, in words."""
+    stages, tokens = suggestion.receipt.stages_ms, suggestion.receipt.tokens
+    if "first_token" not in stages:
+        return "no token came"
+    further = tokens.get("generated", 1) - 1
+    words = f"first token after {stages['first_token']:.0f} ms"
+    if further > 0:
+        each = (stages["generate"] - stages["first_token"]) / further
+        words += f", {each:.0f} ms for each of {further} more"
+    return words
+
+
+def _print(suggestion: Suggestion) -> None:
+    receipt = suggestion.receipt
+    if suggestion.text:
+        print(suggestion.text)
+    if receipt.outcome is not Outcome.SUGGESTED:
+        print(f"no suggestion: {receipt.outcome.value} {receipt.detail}".rstrip(), file=sys.stderr)
+    print(timing(suggestion), file=sys.stderr)

@@ -1,0 +1,130 @@
+"""`coder-lsp doctor`: what is installed, what would be used, and one timed completion."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib.metadata
+import json
+import os
+import platform
+import sys
+from typing import Any
+
+import attrs
+
+from lsp_server import __version__
+from lsp_server.commands.complete import UsageError, as_json, complete_once, timing
+from lsp_server.completion.service import chosen_model
+from lsp_server.completion.types import CompletionRequest
+from lsp_server.inference import state
+from lsp_server.inference.hardware import gpu_memory_bytes
+from lsp_server.inference.models.store import ModelError, ModelStore, default_root
+from lsp_server.inference.supervisor import health_of
+from lsp_server.prompt.templates import TEMPLATES, NoTemplateError, recognise
+from lsp_server.prompt.tokenizer import Tokenizer
+from lsp_server.settings import Settings, config_file, load
+
+PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "pygls", "lsprotocol", "aiohttp")
+SAMPLE = CompletionRequest(
+    path="area.py",
+    language="python",
+    text="def rectangle_area(width, height):\n    return \n\n\nprint(rectangle_area(2, 3))\n",
+    offset=len("def rectangle_area(width, height):\n    return "),
+)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Examine and print. Returns 0 when a completion came, 1 otherwise."""
+    report = asyncio.run(_examine())
+    if args.json:
+        print(json.dumps(report, indent=2, ensure_ascii=False))
+    else:
+        _print(report)
+    return 0 if report["completion"].get("text") else 1
+
+
+async def _examine() -> dict[str, Any]:
+    settings, problems = load()
+    model = await asyncio.to_thread(chosen_model, settings)
+    return {
+        "coder-lsp": __version__,
+        "python": f"{platform.python_version()} on {platform.platform()}, {os.cpu_count()} cores",
+        "packages": {name: _version(name) for name in PACKAGES},
+        "gpu": _gpu(),
+        "settings": {
+            "file": str(config_file()),
+            "found": config_file().exists(),
+            "problems": problems,
+            "values": _shown(settings),
+        },
+        "model": _model(model, settings),
+        "folders": {"models": str(default_root()), "state and logs": str(state.state_dir())},
+        "completion": await _timed_completion(settings),
+        "model servers": [h for e in state.read_all() if (h := await health_of(e))],
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _gpu() -> str:
+    memory = gpu_memory_bytes()
+    return f"{memory / 1e9:.1f} GB of GPU memory" if memory else "none seen by nvidia-smi"
+
+
+def _shown(settings: Settings) -> dict[str, Any]:
+    """All values, but for the key."""
+    values = attrs.asdict(settings)
+    values["engine"]["api_key"] = "set" if settings.engine.api_key else None
+    return values
+
+
+def _model(name: str, settings: Settings) -> dict[str, Any]:
+    """The model, why it was chosen, and its template, as far as that is known without fetching."""
+    about: dict[str, Any] = {
+        "name": name,
+        "chosen by": "the setting" if settings.model else "the hardware",
+        "engine": settings.engine.url or "local model server",
+    }
+    try:
+        model = ModelStore().find_tokenizer(name)
+        if model is None:
+            return about | {"installed": False, "to do": f"coder-lsp models pull {name}"}
+        tokenizer = Tokenizer.load(model.directory)
+        template = TEMPLATES[model.family] if model.family else recognise(tokenizer)
+    except (ModelError, NoTemplateError, OSError, ValueError) as error:
+        return about | {"problem": str(error)}
+    return about | {
+        "installed": True,
+        "directory": str(model.directory),
+        "window": model.window,
+        "template": template.name,
+        "orders": list(template.orders),
+    }
+
+
+async def _timed_completion(settings: Settings) -> dict[str, Any]:
+    """One sample, through the same path as an editor's request."""
+    try:
+        suggestion = await complete_once(settings, SAMPLE)
+    except UsageError as error:
+        return {"problem": str(error)}
+    return as_json(suggestion) | {"timing": timing(suggestion)}
+
+
+def _print(report: dict[str, Any]) -> None:
+    for name, value in report.items():
+        if isinstance(value, dict):
+            print(f"{name}:")
+            for inner, each in value.items():
+                if inner not in ("receipt", "values"):
+                    print(f"  {inner}: {each if each != '' else '-'}")
+        else:
+            print(f"{name}: {value}")
+    if not report["completion"].get("text"):
+        print("No completion came. The logs in the state folder say more.", file=sys.stderr)

@@ -1,0 +1,262 @@
+"""From a request to a suggestion: prompt, generation, the moment to stop, and trimming."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import Protocol
+
+from lsp_server.completion import postprocess
+from lsp_server.completion.scope import Scope, scope_at
+from lsp_server.completion.types import (
+    CompletionRequest,
+    EngineState,
+    Outcome,
+    Receipt,
+    Suggestion,
+)
+from lsp_server.inference.client import (
+    Chunk,
+    CompletionsClient,
+    EngineError,
+    EngineUnavailableError,
+)
+from lsp_server.inference.hardware import default_model, gpu_memory_bytes
+from lsp_server.inference.models.store import ModelError, ModelStore
+from lsp_server.inference.remote import RemoteEngine
+from lsp_server.inference.state import ServerSpec
+from lsp_server.inference.supervisor import LocalEngine
+from lsp_server.prompt.boundary import split_at_token_boundary
+from lsp_server.prompt.layout import PromptBuilder
+from lsp_server.prompt.templates import TEMPLATES, NoTemplateError, recognise
+from lsp_server.prompt.tokenizer import Tokenizer
+from lsp_server.prompt.types import Budget, Prompt
+from lsp_server.settings import Settings
+
+RECEIPTS_KEPT = 100
+
+log = logging.getLogger(__name__)
+
+
+class Engine(Protocol):
+    """Where tokens come from: the local model server or another one."""
+
+    state: EngineState
+
+    @property
+    def client(self) -> CompletionsClient | None:
+        """The client to ask; None until it is ready."""
+
+    def start(self) -> None: ...
+    def lost(self) -> None: ...
+    async def close(self) -> None: ...
+
+
+class CompletionService:
+    """Answers completion requests with one model. All methods belong to one event loop.
+
+    `on_state` is called at every change of the engine's state; `receipts` holds the latest
+    requests' receipts, oldest first.
+    """
+
+    def __init__(self, settings: Settings, on_state: Callable[[EngineState], None]) -> None:
+        self._settings = settings
+        self._on_state = on_state
+        self._user = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._engine: Engine | None = None
+        self._builder: PromptBuilder | None = None
+        self._setup: asyncio.Task[None] | None = None
+        self.state = EngineState("starting")
+        self.receipts: deque[Receipt] = deque(maxlen=RECEIPTS_KEPT)
+
+    async def start(self) -> None:
+        """Begin to bring the model up, in the background."""
+        self._setup = asyncio.get_running_loop().create_task(self._bring_up())
+
+    async def configure(self, settings: Settings) -> None:
+        """Take over new settings; the engine is changed only when they concern it."""
+        old, self._settings = self._settings, settings
+        if (old.model, old.engine) != (settings.model, settings.engine):
+            await self.close()
+            self._set_state(EngineState("starting"))
+            await self.start()
+
+    async def close(self) -> None:
+        """Let go of the engine."""
+        if self._setup is not None:
+            self._setup.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._setup
+            self._setup = None
+        if self._engine is not None:
+            await self._engine.close()
+            self._engine = None
+        self._builder = None
+
+    async def complete(self, request: CompletionRequest) -> Suggestion:
+        """The suggestion for a request; its text is empty when there is none, and its receipt says
+        why. Raises nothing but CancelledError; cancelling ends the generation."""
+        receipt = Receipt(path=request.path, offset=request.offset)
+        began = time.monotonic()
+        try:
+            limit = self._settings.engine.timeout_seconds
+            text = await asyncio.wait_for(self._answer(request, receipt), limit)
+        except asyncio.CancelledError:
+            receipt.outcome = Outcome.CANCELLED
+            raise
+        except asyncio.TimeoutError:
+            receipt.outcome, text = Outcome.TIMED_OUT, ""
+        except EngineError as error:
+            receipt.outcome, receipt.detail, text = Outcome.ENGINE_FAILED, str(error), ""
+            log.warning("the engine failed: %s", error)
+            if isinstance(error, EngineUnavailableError) and self._engine is not None:
+                self._engine.lost()
+        except Exception as error:
+            receipt.outcome, receipt.detail, text = Outcome.FAILED, repr(error), ""
+            log.exception("a completion failed")
+        finally:
+            receipt.stages_ms["total"] = 1000 * (time.monotonic() - began)
+            self.receipts.append(receipt)
+        return Suggestion(text, receipt)
+
+    async def _answer(self, request: CompletionRequest, receipt: Receipt) -> str:
+        client = self._engine.client if self._engine is not None else None
+        if client is None or self._builder is None:
+            failed = self.state.status == "failed"
+            receipt.outcome = Outcome.NO_MODEL if failed else Outcome.LOADING
+            receipt.detail = self.state.message
+            return ""
+        text = request.text.replace("\r\n", "\n").replace("\r", "\n")
+        offset = len(request.text[: request.offset].replace("\r\n", "\n"))
+        prefix, suffix = text[:offset], text[offset:]
+        scope = scope_at(prefix, suffix)
+        known, withheld = split_at_token_boundary(prefix)
+        began = time.monotonic()
+        prompt = self._prompt(self._builder, request, known, suffix, scope)
+        receipt.order, receipt.tokens = prompt.order, dict(prompt.part_tokens)
+        receipt.stages_ms["prompt"] = 1000 * (time.monotonic() - began)
+        raw = await self._generate(client, prompt, withheld, scope, receipt)
+        fitted = postprocess.fit(raw, suffix, scope, self._settings.completion.max_lines)
+        if fitted:
+            receipt.outcome = Outcome.SUGGESTED
+        else:
+            receipt.outcome = Outcome.TRIMMED if raw.strip() else Outcome.EMPTY
+        return fitted
+
+    def _prompt(
+        self,
+        builder: PromptBuilder,
+        request: CompletionRequest,
+        prefix: str,
+        suffix: str,
+        scope: Scope,
+    ) -> Prompt:
+        wanted = self._settings.prompt
+        return builder.build(
+            path=request.path,
+            prefix=prefix,
+            suffix=suffix,
+            cross_file=request.cross_file,
+            repository=request.repository,
+            budget=Budget(wanted.prefix_tokens, wanted.suffix_tokens, wanted.cross_file_tokens),
+            order=None if wanted.order == "auto" else wanted.order,
+            max_new_tokens=self._settings.completion.max_tokens,
+        )
+
+    async def _generate(
+        self,
+        client: CompletionsClient,
+        prompt: Prompt,
+        withheld: str,
+        scope: Scope,
+        receipt: Receipt,
+    ) -> str:
+        """Stream until enough has come, then hang up. The text follows the cursor."""
+        limits = self._settings.completion
+        text, count = "", 0
+        began = time.monotonic()
+        stream = client.stream(
+            prompt.ids, max_tokens=limits.max_tokens, stop_token_ids=prompt.stop_ids
+        )
+        async with aclosing(stream) as chunks:
+            async for chunk in chunks:
+                if chunk.text:
+                    receipt.stages_ms.setdefault("first_token", 1000 * (time.monotonic() - began))
+                    count += 1
+                    text += chunk.text
+                _note(chunk, receipt)
+                following = text.removeprefix(withheld)
+                if postprocess.complete_lines(following, scope, limits.max_lines) is not None:
+                    break
+        receipt.stages_ms["generate"] = 1000 * (time.monotonic() - began)
+        receipt.tokens["generated"] = count
+        return text.removeprefix(withheld)
+
+    async def _bring_up(self) -> None:
+        """Start the engine; as soon as it is ready, load its tokenizer. Failures become a state."""
+        try:
+            model = await asyncio.to_thread(chosen_model, self._settings)
+            ready = asyncio.Event()
+            self._engine = self._make_engine(model, ready)
+            self._engine.start()
+            await ready.wait()
+            self._builder = await asyncio.to_thread(load_builder, model)
+        except (NoTemplateError, ModelError, OSError, ValueError) as error:
+            log.warning("no prompts can be made: %s", error)
+            self._set_state(EngineState("failed", str(error)))
+            return
+        self._set_state(self._engine.state)
+
+    def _make_engine(self, model: str, ready: asyncio.Event) -> Engine:
+        """The engine of the settings; `ready` is set when it answers for the first time."""
+
+        def changed(state: EngineState) -> None:
+            if state.status == "ready":
+                ready.set()
+            # ready to the editor means that prompts can be made as well
+            if state.status != "ready" or self._builder is not None:
+                self._set_state(state)
+
+        wanted = self._settings.engine
+        if wanted.url:
+            return RemoteEngine(wanted, self._user, changed)
+        spec = ServerSpec(model, wanted.device, wanted.threads, wanted.kv_slots)
+        return LocalEngine(
+            spec, idle_minutes=wanted.idle_minutes, user=self._user, on_state=changed
+        )
+
+    def _set_state(self, state: EngineState) -> None:
+        self.state = state
+        self._on_state(state)
+
+
+def chosen_model(settings: Settings) -> str:
+    """The model that is set, else the one that suits the hardware; may take a second or two."""
+    return settings.model or default_model(gpu_memory_bytes())
+
+
+def load_builder(name: str) -> PromptBuilder:
+    """The prompt builder of a model; its tokenizer is fetched when it is not here.
+
+    Raises ModelError, or NoTemplateError when the model's template is not known.
+    """
+    model = ModelStore().pull_tokenizer(name)
+    tokenizer = Tokenizer.load(model.directory)
+    template = TEMPLATES[model.family] if model.family else recognise(tokenizer)
+    return PromptBuilder(tokenizer, template, model.window)
+
+
+def _note(chunk: Chunk, receipt: Receipt) -> None:
+    """Keep what the engine tells of itself in its last chunk."""
+    details = chunk.usage.get("prompt_tokens_details") or {}
+    if "cached_tokens" in details:
+        receipt.tokens["cached"] = details["cached_tokens"]
+    for stage, milliseconds in chunk.timings_ms.items():
+        receipt.stages_ms[f"engine_{stage}"] = milliseconds

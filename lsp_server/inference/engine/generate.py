@@ -1,0 +1,134 @@
+"""The decode loop: prefill in chunks, then one token at a time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lsp_server.inference.engine.kv_cache import Slots
+from lsp_server.inference.engine.model import CausalModel, Stopped
+
+PREFILL_CHUNK = 512
+"""Most prompt tokens computed at once; a withdrawn request is noticed between a chunk's layers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How tokens are chosen: greedily at temperature 0; `top_logprobs` alternatives are kept."""
+
+    max_tokens: int
+    temperature: float = 0.0
+    seed: int | None = None
+    stop_ids: frozenset[int] = frozenset()
+    logprobs: bool = False
+    top_logprobs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One generated token; log-probabilities are natural logarithms, None where not asked for."""
+
+    id: int
+    logprob: float | None = None
+    top: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(slots=True)
+class Usage:
+    """Tokens of a request: of its prompt, reused from a KV cache, and generated."""
+
+    prompt: int = 0
+    cached: int = 0
+    completion: int = 0
+
+
+class PromptTooLongError(ValueError):
+    """Prompt and completion do not fit into the model's window."""
+
+
+class Generator:
+    """A model with its KV slots. One request at a time, from one thread."""
+
+    def __init__(self, model: CausalModel, kv_slots: int) -> None:
+        self.model = model
+        self._slots = Slots(kv_slots, model.new_cache)
+
+    @torch.inference_mode()
+    def generate(
+        self,
+        ids: Sequence[int],
+        sampling: Sampling,
+        usage: Usage,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> Iterator[Token]:
+        """Tokens up to, and without, one that ends the text. `usage` is filled as they come.
+
+        Raises `Stopped` soon after `stopped()` turns true, `PromptTooLongError` when prompt and
+        `max_tokens` exceed the window, ValueError for an empty prompt.
+        """
+        if not ids:
+            raise ValueError("the prompt is empty")
+        if len(ids) + sampling.max_tokens > self.model.window:
+            raise PromptTooLongError(
+                f"the prompt's {len(ids)} tokens and {sampling.max_tokens} new ones exceed the "
+                f"model's window of {self.model.window}"
+            )
+        slot = self._slots.acquire(ids)
+        usage.prompt, usage.cached = len(ids), len(slot.ids)
+        pending = list(ids[len(slot.ids) :])
+        ends = sampling.stop_ids | set(self.model.eos_ids)
+        pick = _Picker(sampling)
+        for _ in range(sampling.max_tokens):
+            logits = self._advance(slot, pending, stopped)
+            token = pick(logits)
+            if token.id in ends:
+                return
+            usage.completion += 1
+            yield token
+            pending = [token.id]
+
+    def _advance(self, slot: Any, pending: list[int], stopped: Callable[[], bool]) -> Tensor:
+        """Prefill or decode: runs `pending` through the model; logits after its last token."""
+        for begin in range(0, len(pending), PREFILL_CHUNK):
+            if stopped():
+                raise Stopped
+            chunk = pending[begin : begin + PREFILL_CHUNK]
+            logits = self.model.forward(chunk, slot.cache, len(slot.ids), stopped)
+            slot.ids.extend(chunk)
+        return logits
+
+
+class _Picker:
+    """Chooses the next token from logits."""
+
+    def __init__(self, sampling: Sampling) -> None:
+        self._sampling = sampling
+        self._random = torch.Generator()
+        if sampling.seed is None:
+            self._random.seed()
+        else:
+            self._random.manual_seed(sampling.seed)
+
+    def __call__(self, logits: Tensor) -> Token:
+        chosen = self._choose(logits)
+        if not self._sampling.logprobs:
+            return Token(chosen)
+        logprobs = logits.log_softmax(dim=0)
+        top: tuple[tuple[int, float], ...] = ()
+        if self._sampling.top_logprobs:
+            values, indices = logprobs.topk(self._sampling.top_logprobs)
+            top = tuple(zip(indices.tolist(), values.tolist(), strict=True))
+        logprob = float(logprobs[chosen])
+        return Token(chosen, logprob if math.isfinite(logprob) else None, top)
+
+    def _choose(self, logits: Tensor) -> int:
+        temperature = self._sampling.temperature
+        if temperature <= 0:
+            return int(logits.argmax())
+        chances = (logits / temperature).softmax(dim=0).cpu()
+        return int(torch.multinomial(chances, 1, generator=self._random))

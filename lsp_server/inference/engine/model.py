@@ -1,0 +1,27 @@
+"""What the decode loop needs of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from torch import Tensor
+
+
+class Stopped(Exception):
+    """The request was withdrawn while its tokens were computed."""
+
+
+class CausalModel(Protocol):
+    """A decoder for one sequence at a time."""
+
+    window: int
+    eos_ids: tuple[int, ...]
+
+    def new_cache(self) -> Any:
+        """An empty KV cache for one prompt."""
+
+    def forward(
+        self, ids: list[int], cache: Any, start: int, stopped: Callable[[], bool]
+    ) -> Tensor:
+        """Logits after `ids` at positions `start ..`; see `llama.Llama.forward`."""

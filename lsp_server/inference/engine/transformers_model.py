@@ -1,0 +1,66 @@
+"""Architectures that our own forward pass does not cover, through transformers' model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lsp_server.inference.engine.config import eos_ids
+
+
+class TransformersCache:
+    """A `DynamicCache` that can be cut back."""
+
+    def __init__(self) -> None:
+        from transformers import DynamicCache
+
+        self.past: Any = DynamicCache()
+
+    def truncate(self, length: int) -> None:
+        """Forget all positions from `length` on."""
+        surplus = self.past.get_seq_length() - length
+        if surplus > 0:
+            # transformers 5 takes the number of tokens to remove, as a negative number
+            self.past.crop(-surplus)
+
+
+class TransformersModel:
+    """A causal model of transformers, one sequence at a time.
+
+    Loads safetensors only, and never code that stands in the model's directory. A withdrawn request
+    is noticed between chunks, not within one.
+    """
+
+    def __init__(
+        self, directory: Path, raw: dict[str, Any], device: torch.device, dtype: torch.dtype
+    ) -> None:
+        from transformers import AutoModelForCausalLM
+
+        self.window = int(raw.get("max_position_embeddings") or raw.get("n_positions") or 2048)
+        self.eos_ids = eos_ids(raw)
+        self.device = device
+        model = AutoModelForCausalLM.from_pretrained(
+            directory, dtype=dtype, use_safetensors=True, trust_remote_code=False
+        )
+        self._model: Any = model.to(device).eval()
+
+    def new_cache(self) -> TransformersCache:
+        """An empty KV cache for one prompt."""
+        return TransformersCache()
+
+    def forward(
+        self, ids: list[int], cache: TransformersCache, start: int, stopped: Callable[[], bool]
+    ) -> Tensor:
+        """Logits `[vocabulary]` (fp32) after `ids`, which stand at positions `start ..`."""
+        output = self._model(
+            input_ids=torch.tensor([ids], device=self.device),
+            past_key_values=cache.past,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        logits: Tensor = output.logits[0, -1].float()
+        return logits

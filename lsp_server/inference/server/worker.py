@@ -1,0 +1,228 @@
+"""The engine's own thread: loads the model, then works off requests one at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from tokenizers import Tokenizer
+
+from lsp_server.completion.types import EngineState
+from lsp_server.inference.server.params import CompletionParams, RequestError
+from lsp_server.inference.server.text_stream import TextStream
+
+if TYPE_CHECKING:
+    from lsp_server.inference.engine.generate import Generator, Token, Usage
+
+log = logging.getLogger(__name__)
+
+FinishReason = Literal["stop", "length", "abort"]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One generated token and the text that became certain with it (may be empty)."""
+
+    text: str
+    token: Token | None
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The end of a job: why, its tokens, and how long each stage took."""
+
+    reason: FinishReason
+    usage: Usage
+    timings_ms: dict[str, float]
+
+
+Event = Piece | End | Exception
+
+
+@dataclass(slots=True)
+class Job:
+    """One request in the engine's hands. `events` are read on the event loop it came from."""
+
+    params: CompletionParams
+    loop: asyncio.AbstractEventLoop
+    events: asyncio.Queue[Event] = field(default_factory=asyncio.Queue)
+    stop: threading.Event = field(default_factory=threading.Event)
+    submitted: float = field(default_factory=time.monotonic)
+
+    def emit(self, event: Event) -> None:
+        """Hand an event to the event loop, from the engine's thread."""
+        if not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self.events.put_nowait, event)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A model that is ready to answer."""
+
+    generator: Generator
+    tokenizer: Tokenizer
+
+
+class Worker:
+    """Loads a model and answers jobs in the order they come, on one thread.
+
+    `busy` and `idle_since` (seconds of the monotonic clock) tell whether it computes. `changed` is
+    called on the worker's thread.
+    """
+
+    def __init__(self, load: Callable[[Callable[[EngineState], None]], Loaded]) -> None:
+        self._load = load
+        self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._running: dict[str, Job] = {}
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self.state = EngineState("starting")
+        self.busy = False
+        self.idle_since = time.monotonic()
+
+    def start(self) -> None:
+        """Begin loading."""
+        self._thread.start()
+
+    def submit(self, job: Job) -> None:
+        """Queue a job; a running or waiting one of the same user is ended at once."""
+        if self.state.status != "ready":
+            raise RequestError(f"the model is not ready: {self.state.message}", status=503)
+        if job.params.user is not None:
+            with self._lock:
+                older = self._running.get(job.params.user)
+                self._running[job.params.user] = job
+            if older is not None:
+                older.stop.set()
+        self._queue.put(job)
+
+    def _run(self) -> None:
+        try:
+            loaded = self._load(self._set_state)
+        except Exception as error:
+            log.exception("the model cannot be loaded")
+            self._set_state(EngineState("failed", str(error)))
+            return
+        self._set_state(EngineState("ready"))
+        while (job := self._queue.get()) is not None:
+            self.busy = True
+            try:
+                _work_off(job, loaded)
+            except Exception as error:
+                log.exception("a request failed")
+                job.emit(error)
+            self._forget(job)
+            self.busy, self.idle_since = False, time.monotonic()
+
+    def _set_state(self, state: EngineState) -> None:
+        if state.status != self.state.status:
+            log.info("%s %s", state.status, state.message)
+        self.state = state
+
+    def _forget(self, job: Job) -> None:
+        with self._lock:
+            if job.params.user is not None and self._running.get(job.params.user) is job:
+                del self._running[job.params.user]
+
+
+def _work_off(job: Job, loaded: Loaded) -> None:
+    """Generate for one job, emitting pieces and, last, its end."""
+    from lsp_server.inference.engine.generate import Usage
+    from lsp_server.inference.engine.model import Stopped
+
+    started = time.monotonic()
+    usage = Usage()
+    stages = {"queue": 1000 * (started - job.submitted)}
+    reason: FinishReason = "abort"
+    with contextlib.suppress(Stopped):
+        if not job.stop.is_set():
+            reason = _generate(job, loaded, usage, stages, started)
+    stages["total"] = 1000 * (time.monotonic() - started)
+    job.emit(End(reason, usage, stages))
+
+
+def _generate(
+    job: Job, loaded: Loaded, usage: Usage, stages: dict[str, float], started: float
+) -> FinishReason:
+    from lsp_server.inference.engine.generate import PromptTooLongError, Sampling
+
+    params = job.params
+    ids = _prompt_ids(params, loaded.tokenizer)
+    sampling = Sampling(
+        max_tokens=params.max_tokens,
+        temperature=params.temperature,
+        seed=params.seed,
+        stop_ids=params.stop_token_ids,
+        logprobs=params.logprobs is not None,
+        top_logprobs=params.logprobs or 0,
+    )
+    stream = TextStream(loaded.tokenizer, ids, params.stop)
+    try:
+        for token in loaded.generator.generate(ids, sampling, usage, job.stop.is_set):
+            stages.setdefault("first_token", 1000 * (time.monotonic() - started))
+            job.emit(Piece(stream.push(token.id), token))
+            if stream.stopped:
+                return "stop"
+    except PromptTooLongError as error:
+        raise RequestError(str(error), param="prompt") from error
+    if rest := stream.flush():
+        job.emit(Piece(rest, None))
+    return "length" if usage.completion == params.max_tokens else "stop"
+
+
+def _prompt_ids(params: CompletionParams, tokenizer: Tokenizer) -> list[int]:
+    if isinstance(params.prompt, str):
+        ids = list(tokenizer.encode(params.prompt).ids)
+    else:
+        ids = list(params.prompt)
+    vocabulary = tokenizer.get_vocab_size(with_added_tokens=True)
+    if not ids or max(ids) >= vocabulary:
+        raise RequestError(
+            f"the prompt must hold token ids from 0 to {vocabulary - 1}", param="prompt"
+        )
+    return ids
+
+
+def load_model(
+    name: str, *, device: str, threads: int | None, kv_slots: int
+) -> Callable[[Callable[[EngineState], None]], Loaded]:
+    """What a worker runs to have a model: fetch it if it is missing, then load it."""
+
+    def load(report: Callable[[EngineState], None]) -> Loaded:
+        directory = _directory(name, report)
+        report(EngineState("loading", f"loading {name}", 0.0))
+        # imported here, after the state is told: torch takes a second to import
+        from lsp_server.inference.engine.load import load_generator
+
+        generator = load_generator(
+            directory,
+            device=device,
+            threads=threads,
+            kv_slots=kv_slots,
+            report=lambda fraction: report(
+                EngineState("loading", f"loading {name}", 100 * fraction)
+            ),
+        )
+        return Loaded(generator, Tokenizer.from_file(str(directory / "tokenizer.json")))
+
+    return load
+
+
+def _directory(name: str, report: Callable[[EngineState], None]) -> Path:
+    from lsp_server.inference.models.store import ModelStore, Progress
+
+    def tell(progress: Progress) -> None:
+        percent = 100 * progress.done / progress.total if progress.total else None
+        report(EngineState("downloading", f"{progress.status} {name}", percent))
+
+    store = ModelStore()
+    model = store.find(name) or store.pull(name, tell)
+    return model.directory

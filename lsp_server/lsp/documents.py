@@ -1,0 +1,76 @@
+"""The open documents, kept in step by didOpen, didChange and didClose.
+
+Takes notifications as the JSON they came in, and is lenient with what is missing: a dropped
+notification would leave a document out of step for good.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lsp_server.lsp.text import Change, Encoding, Position, TextBuffer
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A document as it was at one moment; `version` is None where the client names none."""
+
+    uri: str
+    language: str
+    version: int | None
+    buffer: TextBuffer
+
+
+class Documents:
+    """The open documents by URI."""
+
+    def __init__(self, encoding: Encoding = "utf-16") -> None:
+        self.encoding = encoding
+        self._open: dict[str, Snapshot] = {}
+
+    def snapshot(self, uri: str) -> Snapshot | None:
+        """The document as it is now, safe from later changes; None when it is not open."""
+        current = self._open.get(uri)
+        if current is None:
+            return None
+        return Snapshot(uri, current.language, current.version, current.buffer.copy())
+
+    def did_open(self, params: Mapping[str, Any]) -> None:
+        document = params["textDocument"]
+        self._open[document["uri"]] = Snapshot(
+            document["uri"],
+            document.get("languageId") or "",
+            document.get("version"),
+            TextBuffer(document.get("text") or "", self.encoding),
+        )
+
+    def did_change(self, params: Mapping[str, Any]) -> None:
+        """Apply the changes in order; a document that is not open is left alone, and logged."""
+        uri, version = params["textDocument"]["uri"], params["textDocument"].get("version")
+        current = self._open.get(uri)
+        if current is None:
+            logger.warning("didChange of a document that is not open")
+            return
+        for change in params.get("contentChanges") or ():
+            current.buffer.apply(_change(change))
+        self._open[uri] = Snapshot(uri, current.language, version, current.buffer)
+
+    def did_close(self, params: Mapping[str, Any]) -> None:
+        self._open.pop(params["textDocument"]["uri"], None)
+
+
+def _change(change: Mapping[str, Any]) -> Change:
+    span = change.get("range")
+    if span is None:
+        return Change(change["text"])
+    return Change(change["text"], position(span["start"]), position(span["end"]))
+
+
+def position(json: Mapping[str, Any]) -> Position:
+    """A `Position` object of the protocol."""
+    return Position(json["line"], json["character"])

@@ -1,0 +1,275 @@
+"""The language server: features in one place, each handler a few lines that delegate."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from lsprotocol import types
+from pygls.capabilities import ServerCapabilitiesBuilder
+from pygls.lsp.server import LanguageServer
+
+from lsp_server import __version__
+from lsp_server import settings as settings_module
+from lsp_server.completion.types import CompletionRequest, Outcome, Receipt
+from lsp_server.lsp import items, logs, stdio
+from lsp_server.lsp.documents import Documents, Snapshot
+from lsp_server.lsp.paths import folders_of, locate
+from lsp_server.lsp.profiles import Profile, profile_of
+from lsp_server.lsp.progress import ModelProgress
+from lsp_server.lsp.protocol import Protocol
+from lsp_server.lsp.service import SUPERSEDED, MakeService, Service
+from lsp_server.lsp.text import Position
+from lsp_server.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+RECEIPTS_COMMAND = "coder-lsp.receipts"
+SECTION = "coder-lsp"
+"""The name that clients keep our settings under, where they send more than ours."""
+TRIGGER_CHARACTERS = [".", ":", ">", "(", "[", "{", ",", "=", " "]
+
+Result = TypeVar("Result")
+
+
+class CoderServer(LanguageServer):
+    """One client's server: its documents, settings, and running requests."""
+
+    protocol: Protocol
+
+    def __init__(self, make_service: MakeService) -> None:
+        super().__init__("coder-lsp", __version__, protocol_cls=Protocol)
+        self.documents = Documents()
+        self.profile: Profile = profile_of({})
+        self.folders: list[str] = []
+        self.settings = Settings()
+        self.service: Service | None = None
+        self.model = ModelProgress(self)
+        self._make_service = make_service
+        self._changing_service = asyncio.Lock()
+        self._initial_settings: Any = None
+        self._problems: list[str] = []
+        self._running: dict[tuple[str, str], asyncio.Task[Any]] = {}
+
+    def meet(self, params: Mapping[str, Any], encoding: Any) -> None:
+        """Learn from the `initialize` params whom we serve, and how."""
+        self.profile = profile_of(params)
+        self.folders = folders_of(params)
+        self.documents = Documents(encoding)
+        self.model.supported = self.profile.progress
+        self._initial_settings = _section(params.get("initializationOptions"))
+        self.settings, self._problems = settings_module.load(self._initial_settings)
+        logs.set_level(self.settings.log_level)
+        logger.info("client %r, positions in %s", self.profile.client, encoding)
+
+    async def start_service(self) -> None:
+        """Bring the model up, and name what is wrong in the settings."""
+        self._name_problems(self._problems)
+        async with self._changing_service:
+            self.service = self._make_service(self.settings, self.model.update)
+            await self.service.start()
+
+    async def change_settings(self, editor: Any) -> None:
+        """Take over what the editor sent; what it leaves out stays as at initialization."""
+        changed = _section(editor)
+        if changed is None:
+            return
+        before, known = self.settings, self._problems
+        self.settings, self._problems = settings_module.load(
+            _merge(self._initial_settings, changed)
+        )
+        self._name_problems([each for each in self._problems if each not in known])
+        logs.set_level(self.settings.log_level)
+        async with self._changing_service:
+            if self.service is not None and self.settings != before:
+                await self.service.configure(self.settings)
+
+    async def answer(
+        self,
+        method: str,
+        uri: str,
+        cursor: types.Position,
+        present: Callable[[str, Snapshot, Position], Result],
+        nothing: Result,
+    ) -> Result:
+        """Answer a completion request for a document as it is now, in place of an older one.
+
+        `present` makes a suggestion's text the result. Raises only CancelledError.
+        """
+        document = self.documents.snapshot(uri)
+        if document is None:
+            logger.warning("%s for a document that is not open", method)
+            return nothing
+        self.supersede(uri, method)
+        task = asyncio.current_task()
+        assert task is not None
+        self._running[uri, method] = task
+        try:
+            offset = document.buffer.offset_at(Position(cursor.line, cursor.character))
+            text = await self._suggestion(document, offset)
+            return present(text, document, document.buffer.position_at(offset))
+        except Exception:
+            logger.exception("%s failed", method)
+            return nothing
+        finally:
+            if self._running.get((uri, method)) is task:
+                del self._running[uri, method]
+
+    def supersede(self, uri: str, method: str | None = None) -> None:
+        """End the document's running requests of this method, or all: answered with -32800."""
+        for (document, kind), task in self._running.items():
+            if document == uri and method in (kind, None):
+                task.cancel(SUPERSEDED)
+
+    async def close(self) -> None:
+        """Let go of everything; for the end of the process."""
+        for task in self._running.values():
+            task.cancel()
+        if self.service is not None:
+            try:
+                await self.service.close()
+            except Exception:
+                logger.exception("the service did not close")
+
+    def receipts(self) -> list[dict[str, Any]]:
+        """The latest requests, newest first: how each was answered, and why."""
+        return [_receipt(each) for each in reversed(self.service.receipts)] if self.service else []
+
+    def report_server_error(self, error: Exception, source: Any) -> None:
+        """Log it. The user is told of what concerns the user, elsewhere."""
+        details = getattr(error, "data", None) or {}
+        logger.error("%s\n%s", error, "".join(details.get("traceback", ())))
+
+    async def _suggestion(self, document: Snapshot, offset: int) -> str:
+        if self.service is None:
+            self.model.asked_too_early()
+            return ""
+        place = locate(document.uri, self.folders)
+        suggestion = await self.service.complete(
+            CompletionRequest(
+                path=place.path,
+                language=document.language,
+                text=document.buffer.text,
+                offset=offset,
+                repository=place.repository,
+            )
+        )
+        if suggestion.receipt.outcome is Outcome.LOADING:
+            self.model.asked_too_early()
+        return suggestion.text
+
+    def _name_problems(self, problems: list[str]) -> None:
+        if problems:
+            message = "coder-lsp: wrong settings. " + " ".join(problems)
+            self.window_show_message(types.ShowMessageParams(types.MessageType.Warning, message))
+
+
+def create_server(make_service: MakeService) -> CoderServer:
+    """A language server with all its features; `stdio.serve` runs it.
+
+    `make_service(settings, on_state)` is called once, after `initialize` was answered.
+    """
+    server = CoderServer(make_service)
+
+    @server.feature(types.INITIALIZE)
+    def initialize(params: types.InitializeParams) -> None:
+        encoding = ServerCapabilitiesBuilder.choose_position_encoding(params.capabilities)
+        server.meet(server.protocol.initialize_params, getattr(encoding, "value", encoding))
+        if server.profile.offers_list(server.settings.completion.completion_list):
+            options = types.CompletionOptions(trigger_characters=TRIGGER_CHARACTERS)
+            server.feature(types.TEXT_DOCUMENT_COMPLETION, options)(completion)
+
+    @server.feature(types.INITIALIZED)
+    async def initialized(params: Mapping[str, Any]) -> None:
+        server.protocol.warm_up(items.samples(server.profile))
+        await server.start_service()
+
+    @server.feature(types.TEXT_DOCUMENT_DID_OPEN)
+    def did_open(params: Mapping[str, Any]) -> None:
+        server.documents.did_open(params)
+
+    @server.feature(types.TEXT_DOCUMENT_DID_CHANGE)
+    def did_change(params: Mapping[str, Any]) -> None:
+        server.supersede(params["textDocument"]["uri"])
+        server.documents.did_change(params)
+
+    @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
+    def did_close(params: Mapping[str, Any]) -> None:
+        server.supersede(params["textDocument"]["uri"])
+        server.documents.did_close(params)
+
+    @server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())
+    async def inline_completion(params: types.InlineCompletionParams) -> types.InlineCompletionList:
+        selected = params.context.selected_completion_info
+        return await server.answer(
+            types.TEXT_DOCUMENT_INLINE_COMPLETION,
+            params.text_document.uri,
+            params.position,
+            lambda text, document, at: items.inline_list(text, document.buffer, at, selected),
+            types.InlineCompletionList(items=[]),
+        )
+
+    async def completion(params: types.CompletionParams) -> types.CompletionList:
+        nothing = types.CompletionList(is_incomplete=True, items=[])
+        if not server.profile.offers_list(server.settings.completion.completion_list):
+            return nothing
+        return await server.answer(
+            types.TEXT_DOCUMENT_COMPLETION,
+            params.text_document.uri,
+            params.position,
+            lambda text, document, at: items.completion_list(text, document, at, server.profile),
+            nothing,
+        )
+
+    @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
+    async def did_change_configuration(params: Mapping[str, Any]) -> None:
+        await server.change_settings(params.get("settings"))
+
+    @server.feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)
+    def did_change_folders(params: types.DidChangeWorkspaceFoldersParams) -> None:
+        gone = {folder.uri for folder in params.event.removed}
+        kept = [folder for folder in server.folders if folder not in gone]
+        server.folders = kept + [folder.uri for folder in params.event.added]
+
+    @server.command(RECEIPTS_COMMAND)
+    def receipts() -> list[dict[str, Any]]:
+        return server.receipts()
+
+    return server
+
+
+def serve_stdio() -> int:
+    """Serve the editor on stdin and stdout with the real completion service, until the editor ends
+    it or goes away; returns the process's exit code."""
+    logs.set_up()
+    with stdio.own_streams() as (stdin, stdout):
+        return stdio.serve(create_server(_real_service), stdin, stdout)
+
+
+def _real_service(settings: Settings, on_state: Callable[[Any], None]) -> Service:
+    from lsp_server.completion.service import CompletionService  # late: `initialize` comes first
+
+    return CompletionService(settings, on_state)
+
+
+def _receipt(receipt: Receipt) -> dict[str, Any]:
+    outcome = {"outcome": receipt.outcome.name.lower(), "why": receipt.outcome.value}
+    return {**dataclasses.asdict(receipt), **outcome}
+
+
+def _section(tree: Any) -> Any:
+    return tree[SECTION] if isinstance(tree, Mapping) and SECTION in tree else tree
+
+
+def _merge(below: Any, above: Any) -> Any:
+    """Two trees of settings as one, in which `above` wins."""
+    if not (isinstance(below, Mapping) and isinstance(above, Mapping)):
+        return above
+    merged = {**below, **above}
+    return {
+        **merged,
+        **{key: _merge(below[key], above[key]) for key in below.keys() & above.keys()},
+    }

@@ -1,0 +1,44 @@
+"""The language server with a service that answers late, and tells what it was asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import deque
+from collections.abc import Callable
+
+from lsp_server.completion.types import CompletionRequest, EngineState, Outcome, Receipt, Suggestion
+from lsp_server.lsp import stdio
+from lsp_server.lsp.server import create_server
+from lsp_server.settings import Settings
+
+# Longer than Neovim waits before it asks anew, so that requests overlap.
+DELAY_SECONDS = 0.6
+
+
+class EchoService:
+    """Suggests `completes ` and the line's text before the cursor."""
+
+    def __init__(self, settings: Settings, on_state: Callable[[EngineState], None]) -> None:
+        self.receipts: deque[Receipt] = deque()
+        self._on_state = on_state
+
+    async def start(self) -> None:
+        self._on_state(EngineState("ready"))
+
+    async def configure(self, settings: Settings) -> None:
+        pass
+
+    async def complete(self, request: CompletionRequest) -> Suggestion:
+        await asyncio.sleep(DELAY_SECONDS)
+        line = request.text[: request.offset].rpartition("\n")[2]
+        receipt = Receipt(request.path, request.offset, Outcome.SUGGESTED)
+        return Suggestion(f"completes {line}", receipt)
+
+    async def close(self) -> None:
+        pass
+
+
+if __name__ == "__main__":
+    with stdio.own_streams() as (stdin, stdout):
+        sys.exit(stdio.serve(create_server(EchoService), stdin, stdout))

@@ -1,0 +1,144 @@
+"""A real Neovim, headless, set up as `editors/neovim/README.md` says, and driven by its own API."""
+
+from __future__ import annotations
+
+import json
+import re
+import textwrap
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pynvim
+
+PLUGIN = Path(__file__).resolve().parents[2] / "editors" / "neovim"
+NAMESPACE = "nvim.lsp.inline_completion"
+
+# Counts requests as they begin and end, so that a test can wait for either.
+COUNTERS = """
+vim.g.asked, vim.g.ended = 0, 0
+vim.api.nvim_create_autocmd('LspRequest', {
+  callback = function(event)
+    local request = event.data.request
+    if request.method == 'textDocument/inlineCompletion' then
+      if request.type == 'pending' then vim.g.asked = vim.g.asked + 1 end
+      if request.type == 'complete' then vim.g.ended = vim.g.ended + 1 end
+    end
+  end,
+})
+"""
+
+T = TypeVar("T")
+
+
+class Neovim:
+    """One running Neovim with one file open.
+
+    `command` replaces the server's command line; without it the one of the plugin is used. What
+    Neovim keeps (its log, too) goes into the folders named by the XDG variables of the environment.
+    """
+
+    def __init__(self, executable: Path, file: Path, init: Path, command: Sequence[str] = ()):
+        init.write_text(configuration(command))
+        options = ["--embed", "--headless", "--clean", "-n", "-u", str(init), str(file)]
+        self.api: Any = pynvim.attach("child", argv=[str(executable), *options])
+        self.wait_for_server()
+
+    def wait_for_server(self) -> None:
+        ready = "local c = vim.lsp.get_clients()[1]; return c ~= nil and c.initialized == true"
+        self.wait(lambda: self.lua(ready), "the server is ready")
+
+    def lua(self, code: str) -> Any:
+        return self.api.exec_lua(code)
+
+    def wait(self, poll: Callable[[], T], what: str, seconds: float = 30) -> T:
+        """The first value of `poll` that is true; fails, naming `what`, after `seconds`."""
+        deadline = time.monotonic() + seconds
+        while not (value := poll()):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{what}: not within {seconds} s. {self.report()}")
+            time.sleep(0.01)
+        return value
+
+    def type(self, keys: str) -> None:
+        """Types `keys`, in Neovim's notation (`<Esc>`, `<Tab>`, `<CR>`)."""
+        self.api.input(keys)
+
+    def ghost(self) -> str:
+        """The ghost text now shown, or ''. Its first line begins where it is shown."""
+        marks = self.lua(
+            f"return vim.api.nvim_buf_get_extmarks(0, vim.api.nvim_create_namespace('{NAMESPACE}'),"
+            " 0, -1, { details = true })"
+        )
+        shown = [line for mark in marks for line in virtual_lines(mark[3])]
+        return "\n".join("".join(text for text, _ in line) for line in shown)
+
+    def wait_for_ghost(self, seconds: float = 30) -> str:
+        return self.wait(self.ghost, "ghost text", seconds)
+
+    def asked(self) -> int:
+        """How many inline completions have been asked for so far."""
+        return int(self.api.vars["asked"])
+
+    def ended(self) -> int:
+        """How many of them have ended, be it by an answer or because they were cancelled."""
+        return int(self.api.vars["ended"])
+
+    def lines(self) -> list[str]:
+        return list(self.api.current.buffer[:])
+
+    def line(self) -> str:
+        return str(self.api.current.line)
+
+    def column(self) -> int:
+        """The cursor's column in bytes, from 0."""
+        return int(self.api.current.window.cursor[1])
+
+    def server_pid(self) -> int:
+        """The process id of the language server."""
+        (pid,) = self.api.api.get_proc_children(self.lua("return vim.fn.getpid()"))
+        return int(pid)
+
+    def messages(self) -> str:
+        return str(self.api.command_output("messages"))
+
+    def log(self) -> str:
+        """What Neovim's LSP client has logged; the server's stderr is logged as errors, too."""
+        path = Path(self.lua("return vim.lsp.log.get_filename()"))
+        return path.read_text() if path.exists() else ""
+
+    def errors(self) -> list[str]:
+        """The lines of the log and of the messages that tell of errors."""
+        lines = self.log().splitlines() + self.messages().splitlines()
+        return [line for line in lines if re.search(r"\[ERROR\]|^E\d+:|\bError\b", line)]
+
+    def report(self) -> str:
+        return f"Buffer: {self.lines()}\nMessages: {self.messages()}\nLog: {self.log()}"
+
+    def close(self) -> None:
+        """Ends Neovim, and with it the language server."""
+        try:
+            self.api.command("qall!")
+        except (EOFError, OSError):
+            pass  # it hangs up instead of answering
+        finally:
+            self.api.close()
+
+
+def virtual_lines(details: dict[str, Any]) -> list[list[tuple[str, str]]]:
+    return [details.get("virt_text", []), *details.get("virt_lines", [])]
+
+
+def configuration(command: Sequence[str]) -> str:
+    """The init.lua that the plugin's README gives, with this plugin's path, and `command`."""
+    readme = (PLUGIN / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^( *)```lua\n(.*?)\n\1```", readme, re.DOTALL | re.MULTILINE)
+    given = "\n".join(textwrap.dedent(code) for _, code in blocks)
+    placeholder = "'/path/to/coder-lsp/editors/neovim'"
+    assert placeholder in given
+    init = given.replace(placeholder, json.dumps(str(PLUGIN))) + COUNTERS
+    if command:
+        words = ", ".join(json.dumps(word) for word in command)
+        init += f"vim.lsp.config('coder_lsp', {{ cmd = {{ {words} }} }})\n"
+    return init

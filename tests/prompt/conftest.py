@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+import pytest
+
+from lsp_server.prompt.tokenizer import Tokenizer
+from tests.tokenizers import tokenizer_directory
+
+
+@pytest.fixture(scope="session")
+def deepseek() -> Tokenizer:
+    return Tokenizer.load(tokenizer_directory("deepseek-coder-33b-base"))
+
+
+@pytest.fixture(scope="session")
+def deepseek_v2() -> Tokenizer:
+    """DeepSeek-V2.5's, which is DeepSeek-Coder-V2's."""
+    return Tokenizer.load(tokenizer_directory("deepseek-v2.5"))
+
+
+@pytest.fixture(scope="session")
+def qwen() -> Tokenizer:
+    return Tokenizer.load(tokenizer_directory("qwen-2.5"))
