@@ -31,14 +31,14 @@ def complete_lines(text: str, scope: Scope, max_lines: int) -> int | None:
     """Where the suggestion ends in `text`, or None when more text could still belong to it.
 
     The end of a single line is its newline; a block ends before a blank line, before a line
-    indented less than the block, and after `max_lines`. Newlines right at the start do not count
-    when nothing but them stands there: a block may open on the next line.
+    indented less than the block, and after `max_lines`. One newline right at the start does not
+    count: a block may open on the next line.
     """
     if not scope.multiline:
         end = text.find("\n")
         return end if end >= 0 else None
     lines = text.split("\n")
-    first = next((index for index, line in enumerate(lines) if line.strip()), None)
+    first = next((index for index, line in enumerate(lines[:2]) if line.strip()), None)
     if first is None:
         return None if len(lines) <= 2 else 0
     least = _block_indent(lines, first, scope)

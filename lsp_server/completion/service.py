@@ -16,6 +16,7 @@ from typing import Protocol
 from lsp_server.completion import postprocess
 from lsp_server.completion.scope import Scope, scope_at
 from lsp_server.completion.types import (
+    SUPERSEDED,
     CompletionRequest,
     EngineState,
     Outcome,
@@ -108,8 +109,9 @@ class CompletionService:
         try:
             limit = self._settings.engine.timeout_seconds
             text = await asyncio.wait_for(self._answer(request, receipt), limit)
-        except asyncio.CancelledError:
-            receipt.outcome = Outcome.CANCELLED
+        except asyncio.CancelledError as error:
+            superseded = SUPERSEDED in error.args
+            receipt.outcome = Outcome.SUPERSEDED if superseded else Outcome.CANCELLED
             raise
         except asyncio.TimeoutError:
             receipt.outcome, text = Outcome.TIMED_OUT, ""

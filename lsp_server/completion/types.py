@@ -9,6 +9,10 @@ from typing import Literal
 from lsp_server.prompt.types import Snippet
 
 
+SUPERSEDED = "superseded"
+"""The message a request's task is cancelled with when it was not the editor that withdrew it."""
+
+
 class Outcome(Enum):
     """What ended a request. Every request ends in exactly one of these."""
 

@@ -89,8 +89,8 @@ class Protocol(LanguageServerProtocol):
         request = message if isinstance(message, dict) else {"id": None, "method": None}
         logger.warning("refused %s: %s", request.get("method"), error.message)
         if "id" in request and "method" in request:
-            response = types.ResponseErrorMessage(id=request["id"], error=error.to_response_error())
-            self._send_data(response)
+            answer = {"code": error.code, "message": error.message}
+            self._send_data({"jsonrpc": self.VERSION, "id": request["id"], "error": answer})
 
     def structure_message(self, data: dict[str, Any]) -> Any:
         """A message as lsprotocol's types; raises JsonRpcInvalidParams when it does not fit."""

@@ -50,6 +50,7 @@ class CoderServer(LanguageServer):
         self.model = ModelProgress(self)
         self._make_service = make_service
         self._changing_service = asyncio.Lock()
+        self._service_settings = self.settings
         self._initial_settings: Any = None
         self._problems: list[str] = []
         self._running: dict[tuple[str, str], asyncio.Task[Any]] = {}
@@ -69,6 +70,7 @@ class CoderServer(LanguageServer):
         """Bring the model up, and name what is wrong in the settings."""
         self._name_problems(self._problems)
         async with self._changing_service:
+            self._service_settings = self.settings
             self.service = self._make_service(self.settings, self.model.update)
             await self.service.start()
 
@@ -77,14 +79,15 @@ class CoderServer(LanguageServer):
         changed = _section(editor)
         if changed is None:
             return
-        before, known = self.settings, self._problems
+        known = self._problems
         self.settings, self._problems = settings_module.load(
             _merge(self._initial_settings, changed)
         )
         self._name_problems([each for each in self._problems if each not in known])
         logs.set_level(self.settings.log_level)
         async with self._changing_service:
-            if self.service is not None and self.settings != before:
+            if self.service is not None and self.settings != self._service_settings:
+                self._service_settings = self.settings
                 await self.service.configure(self.settings)
 
     async def answer(

@@ -43,7 +43,6 @@ class Neovim:
         init.write_text(configuration(command))
         options = ["--embed", "--headless", "--clean", "-n", "-u", str(init), str(file)]
         self.api: Any = pynvim.attach("child", argv=[str(executable), *options])
-        self.wait_for_server()
 
     def wait_for_server(self) -> None:
         ready = "local c = vim.lsp.get_clients()[1]; return c ~= nil and c.initialized == true"

@@ -89,25 +89,40 @@ def tokenizer_files(snapshot: Snapshot) -> Snapshot:
     return _only(snapshot, set(NEEDED_FILES))
 
 
-def download(snapshot: Snapshot, name: str, folder: Path) -> Path:
-    """Fetch one file of a snapshot into `folder`; a partial one there is completed."""
-    if snapshot.cache is not None:
-        return _copy((snapshot.cache / name).resolve(), folder / name)
-    from huggingface_hub import hf_hub_download
+def download(snapshot: Snapshot, file: RepoFile, folder: Path) -> Path:
+    """Fetch one file of a snapshot into `folder`; a download that broke off there goes on.
 
+    Its hash is not checked here. Raises ModelError with what the user can do about it.
+    """
+    target = folder / file.name
+    if target.exists():
+        return target
+    cached = _cached_path(snapshot, file.name)
+    if cached is not None:
+        return _copy(cached, target)
     try:
-        return Path(
-            hf_hub_download(
-                snapshot.repo,
-                name,
-                revision=snapshot.revision,
-                local_dir=folder,
-                etag_timeout=_TIMEOUT_SECONDS,
-                tqdm_class=_silent_tqdm(),
-            )
-        )
+        return _download(snapshot, file, target)
     except Exception as error:  # as in resolve
         raise _explain(error, snapshot.repo, _BROKEN_OFF) from error
+
+
+def _download(snapshot: Snapshot, file: RepoFile, target: Path) -> Path:
+    # Not hf_hub_download: since 2.x it starts each file afresh when it was interrupted.
+    from huggingface_hub import hf_hub_url
+    from huggingface_hub.file_download import http_get
+    from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
+
+    part = target.with_name(f"{file.name}.{file.digest[:16]}.part")
+    with part.open("ab") as stream:
+        http_get(
+            hf_hub_url(snapshot.repo, file.name, revision=snapshot.revision),
+            stream,
+            resume_size=stream.tell(),
+            headers=build_hf_headers(),
+            expected_size=file.size,
+            tqdm_class=_silent_tqdm(),
+        )
+    return part.replace(target)
 
 
 def _only(snapshot: Snapshot, names: set[str]) -> Snapshot:
@@ -136,6 +151,16 @@ def _cached(repo: str, probe: str) -> Snapshot | None:
     folder = Path(found).parent
     files = tuple(_cached_file(path) for path in sorted(folder.iterdir()) if path.is_file())
     return Snapshot(repo, folder.name, files, folder)
+
+
+def _cached_path(snapshot: Snapshot, name: str) -> Path | None:
+    """The file in the hub's own cache, if it is there in the snapshot's revision."""
+    if snapshot.cache is not None:
+        return (snapshot.cache / name).resolve()
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(snapshot.repo, name, revision=snapshot.revision)
+    return Path(found).resolve() if isinstance(found, str) else None
 
 
 def _cached_file(path: Path) -> RepoFile:

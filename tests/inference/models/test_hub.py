@@ -43,7 +43,6 @@ class Machine:
             **{k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING"))},
             "HF_ENDPOINT": url,
             "HF_HOME": str(home / "hf"),
-            "HF_HUB_DISABLE_XET": "1",
             "HF_HUB_DISABLE_TELEMETRY": "1",
             "HF_HUB_DOWNLOAD_TIMEOUT": "60",
             "CODER_LSP_HOME": str(home / "store"),
@@ -64,7 +63,7 @@ class Machine:
         return self.run("-m", "lsp_server", "models", *args, **environment)
 
     def incomplete_bytes(self) -> int:
-        paths = (self.home / "store").rglob("*.incomplete")
+        paths = (self.home / "store").rglob("*.part")
         return sum(path.stat().st_size for path in paths)
 
     def files(self) -> set[str]:
@@ -215,3 +214,26 @@ def test_tokenizer_alone(hub: FakeHub, machine: Machine) -> None:
     result = machine.run("-c", script)
     assert result.stdout.split() == ["4096", "config.json", "manifest.json", "tokenizer.json"]
     assert not any("safetensors" in each for each in hub.requests)
+
+
+def test_pinned_file_comes_from_the_first_source_that_has_the_right_bytes(
+    hub: FakeHub, machine: Machine
+) -> None:
+    hub.repositories["org/wrong"] = {"tiny.gguf": b"something else"}
+    hub.repositories["org/right"] = {"tiny.gguf": WEIGHTS}
+    script = (
+        "import os\n"
+        "from pathlib import Path\n"
+        "from lsp_server.inference.models.registry import Hub, PinnedFile\n"
+        "from lsp_server.inference.models.sources import fetch_pinned\n"
+        "repos = tuple(Hub(f'org/{name}') for name in ('missing', 'wrong', 'right'))\n"
+        f"digest = {hub.digest('tiny.gguf', WEIGHTS)!r}\n"
+        f"file = PinnedFile('tiny.gguf', {len(WEIGHTS)}, digest, repos)\n"
+        "folder = Path(os.environ['CODER_LSP_HOME'])\n"
+        "print(fetch_pinned(file, folder, lambda _: None))\n"
+        "print(fetch_pinned(file, folder, lambda _: None))\n"
+    )
+    result = machine.run("-c", script)
+    assert result.stdout.splitlines() == ["hub org/right", "an earlier download"], result.stderr
+    assert (machine.home / "store" / "tiny.gguf").read_bytes() == WEIGHTS
+    assert [path.name for path in (machine.home / "store").iterdir()] == ["tiny.gguf"]

