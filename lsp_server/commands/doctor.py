@@ -15,14 +15,15 @@ import attrs
 
 from lsp_server import __version__
 from lsp_server.commands.complete import UsageError, as_json, complete_once, timing
-from lsp_server.completion.service import chosen_model
+from lsp_server.completion.builder import load_builder
 from lsp_server.completion.types import CompletionRequest
 from lsp_server.inference import state
+from lsp_server.inference.engines import chosen_model
 from lsp_server.inference.hardware import gpu_memory_bytes
 from lsp_server.inference.models.store import ModelError, ModelStore, default_root
 from lsp_server.inference.supervisor import health_of
-from lsp_server.prompt.templates import TEMPLATES, NoTemplateError, recognise
-from lsp_server.prompt.tokenizer import Tokenizer
+from lsp_server.prompt.templates import NoTemplateError
+from lsp_server.prompt.tokenizer import TokenizerError
 from lsp_server.settings import Settings, config_file, load
 
 PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "pygls", "lsprotocol", "aiohttp")
@@ -95,16 +96,15 @@ def _model(name: str, settings: Settings) -> dict[str, Any]:
         model = ModelStore().find_tokenizer(name)
         if model is None:
             return about | {"installed": False, "to do": f"coder-lsp models pull {name}"}
-        tokenizer = Tokenizer.load(model.directory)
-        template = TEMPLATES[model.family] if model.family else recognise(tokenizer)
-    except (ModelError, NoTemplateError, OSError, ValueError) as error:
+        builder = load_builder(name)
+    except (ModelError, NoTemplateError, TokenizerError) as error:
         return about | {"problem": str(error)}
     return about | {
         "installed": True,
         "directory": str(model.directory),
-        "window": model.window,
-        "template": template.name,
-        "orders": list(template.orders),
+        "window": builder.window,
+        "template": builder.template.name,
+        "orders": list(builder.template.orders),
     }
 
 

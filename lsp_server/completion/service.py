@@ -11,9 +11,9 @@ import uuid
 from collections import deque
 from collections.abc import Callable
 from contextlib import aclosing
-from typing import Protocol
 
 from lsp_server.completion import postprocess
+from lsp_server.completion.builder import load_builder
 from lsp_server.completion.scope import Scope, scope_at
 from lsp_server.completion.types import (
     SUPERSEDED,
@@ -29,35 +29,18 @@ from lsp_server.inference.client import (
     EngineError,
     EngineUnavailableError,
 )
-from lsp_server.inference.hardware import default_model, gpu_memory_bytes
-from lsp_server.inference.models.store import ModelError, ModelStore
-from lsp_server.inference.remote import RemoteEngine
-from lsp_server.inference.state import ServerSpec
-from lsp_server.inference.supervisor import LocalEngine
+from lsp_server.inference.engines import Engine, chosen_model, make_engine
+from lsp_server.inference.models.store import ModelError
 from lsp_server.prompt.boundary import split_at_token_boundary
 from lsp_server.prompt.layout import PromptBuilder
-from lsp_server.prompt.templates import TEMPLATES, NoTemplateError, recognise
-from lsp_server.prompt.tokenizer import Tokenizer
+from lsp_server.prompt.templates import NoTemplateError
+from lsp_server.prompt.tokenizer import TokenizerError
 from lsp_server.prompt.types import Budget, Prompt
 from lsp_server.settings import Settings
 
 RECEIPTS_KEPT = 100
 
 log = logging.getLogger(__name__)
-
-
-class Engine(Protocol):
-    """Where tokens come from: the local model server or another one."""
-
-    state: EngineState
-
-    @property
-    def client(self) -> CompletionsClient | None:
-        """The client to ask; None until it is ready."""
-
-    def start(self) -> None: ...
-    def lost(self) -> None: ...
-    async def close(self) -> None: ...
 
 
 class CompletionService:
@@ -206,53 +189,27 @@ class CompletionService:
         try:
             model = await asyncio.to_thread(chosen_model, self._settings)
             ready = asyncio.Event()
-            self._engine = self._make_engine(model, ready)
+
+            def changed(state: EngineState) -> None:
+                if state.status == "ready":
+                    ready.set()
+                # ready to the editor means that prompts can be made as well
+                if state.status != "ready" or self._builder is not None:
+                    self._set_state(state)
+
+            self._engine = make_engine(self._settings.engine, model, self._user, changed)
             self._engine.start()
             await ready.wait()
             self._builder = await asyncio.to_thread(load_builder, model)
-        except (NoTemplateError, ModelError, OSError, ValueError) as error:
+        except (NoTemplateError, TokenizerError, ModelError, OSError) as error:
             log.warning("no prompts can be made: %s", error)
             self._set_state(EngineState("failed", str(error)))
             return
         self._set_state(self._engine.state)
 
-    def _make_engine(self, model: str, ready: asyncio.Event) -> Engine:
-        """The engine of the settings; `ready` is set when it answers for the first time."""
-
-        def changed(state: EngineState) -> None:
-            if state.status == "ready":
-                ready.set()
-            # ready to the editor means that prompts can be made as well
-            if state.status != "ready" or self._builder is not None:
-                self._set_state(state)
-
-        wanted = self._settings.engine
-        if wanted.url:
-            return RemoteEngine(wanted, self._user, changed)
-        spec = ServerSpec(model, wanted.device, wanted.threads, wanted.kv_slots)
-        return LocalEngine(
-            spec, idle_minutes=wanted.idle_minutes, user=self._user, on_state=changed
-        )
-
     def _set_state(self, state: EngineState) -> None:
         self.state = state
         self._on_state(state)
-
-
-def chosen_model(settings: Settings) -> str:
-    """The model that is set, else the one that suits the hardware; may take a second or two."""
-    return settings.model or default_model(gpu_memory_bytes())
-
-
-def load_builder(name: str) -> PromptBuilder:
-    """The prompt builder of a model; its tokenizer is fetched when it is not here.
-
-    Raises ModelError, or NoTemplateError when the model's template is not known.
-    """
-    model = ModelStore().pull_tokenizer(name)
-    tokenizer = Tokenizer.load(model.directory)
-    template = TEMPLATES[model.family] if model.family else recognise(tokenizer)
-    return PromptBuilder(tokenizer, template, model.window)
 
 
 def _note(chunk: Chunk, receipt: Receipt) -> None:

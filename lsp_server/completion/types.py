@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Literal
 
+from lsp_server.inference.types import EngineState
 from lsp_server.prompt.types import Snippet
+
+__all__ = [
+    "SUPERSEDED",
+    "CompletionRequest",
+    "EngineState",
+    "Outcome",
+    "Receipt",
+    "Suggestion",
+]
 
 
 SUPERSEDED = "superseded"
@@ -64,12 +73,3 @@ class Suggestion:
 
     text: str
     receipt: Receipt
-
-
-@dataclass(frozen=True, slots=True)
-class EngineState:
-    """What the inference engine is doing; `percent` (0 to 100) while it downloads or loads."""
-
-    status: Literal["starting", "downloading", "loading", "ready", "failed", "stopped"]
-    message: str = ""
-    percent: float | None = None

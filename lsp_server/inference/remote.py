@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
-from lsp_server.completion.types import EngineState
 from lsp_server.inference.client import CompletionsClient, EngineError
+from lsp_server.inference.types import EngineState
 from lsp_server.settings import EngineSettings
 
 RETRY_SECONDS = (1.0, 2.0, 5.0, 15.0)

@@ -19,9 +19,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from lsp_server import __version__
-from lsp_server.completion.types import EngineState
 from lsp_server.inference import state
 from lsp_server.inference.client import CompletionsClient, EngineError
+from lsp_server.inference.types import EngineState
 
 POLL_SECONDS = 0.1
 START_SECONDS = 60.0

@@ -30,11 +30,12 @@ def folders_of(params: Mapping[str, Any]) -> list[str]:
 def locate(uri: str, folders: Iterable[str]) -> Place:
     """A document's place in the innermost of the folders (URIs or plain paths) that hold it."""
     path = _normal(uri)
-    roots = [_normal(folder).rstrip("/") + "/" for folder in folders]
+    roots = [_normal(folder).removesuffix("/") + "/" for folder in folders]
     root = max((each for each in roots if path.startswith(each)), key=len, default="")
     if not root:
         return Place(path.rpartition("/")[2], "")
-    return Place(path.removeprefix(root), root.rstrip("/").rpartition("/")[2])
+    name = root.partition("://")[2].rstrip("/").rpartition("/")[2]
+    return Place(path.removeprefix(root), name)
 
 
 def _normal(uri: str) -> str:

@@ -36,19 +36,24 @@ class Server(Protocol):
 
 def serve(server: Server, stdin: BinaryIO, stdout: BinaryIO) -> int:
     """Serve one client until it says `exit` or goes away; the process's exit code."""
-    ender = threading.Timer(GRACE_SECONDS, os._exit, (1,))
-    ender.daemon = True
+    ending, ended = threading.Event(), threading.Event()
+    threading.Thread(target=_enforce_end, args=(ending, ended), daemon=True).start()
     try:
-        return asyncio.run(_serve(server, stdin, stdout, ender.start))
+        return asyncio.run(_serve(server, stdin, stdout, ending))
     except KeyboardInterrupt:
         return 130
     finally:
-        ender.cancel()
+        ended.set()
+        ending.set()
 
 
-async def _serve(
-    server: Server, stdin: BinaryIO, stdout: BinaryIO, end_soon: Callable[[], None]
-) -> int:
+def _enforce_end(ending: threading.Event, ended: threading.Event) -> None:
+    ending.wait()
+    if not ended.wait(GRACE_SECONDS):
+        os._exit(1)
+
+
+async def _serve(server: Server, stdin: BinaryIO, stdout: BinaryIO, ending: threading.Event) -> int:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_log_exception)
     messages: asyncio.Queue[bytes | None] = asyncio.Queue()
@@ -59,26 +64,26 @@ async def _serve(
         with contextlib.suppress(RuntimeError):  # the loop has ended already
             loop.call_soon_threadsafe(messages.put_nowait, body)
 
-    threading.Thread(target=_read_all, args=(stdin, deliver, end_soon), daemon=True).start()
+    threading.Thread(target=_read_all, args=(stdin, deliver, ending), daemon=True).start()
     watch: asyncio.Task[None] | None = None
     while protocol.exit_code is None and (body := await messages.get()) is not None:
         protocol.handle_body(body)
         if watch is None and server.process_id is not None:
             watch = asyncio.create_task(_watch(server.process_id, messages))
         await asyncio.sleep(0)  # the handlers started above run up to their first await
-    end_soon()
+    ending.set()
     await server.close()
     return 1 if protocol.exit_code is None else protocol.exit_code
 
 
 def _read_all(
-    stdin: BinaryIO, deliver: Callable[[bytes | None], None], end_soon: Callable[[], None]
+    stdin: BinaryIO, deliver: Callable[[bytes | None], None], ending: threading.Event
 ) -> None:
     with contextlib.suppress(OSError, ValueError):
         while (body := read_message(stdin)) is not None:
             deliver(body)
     deliver(None)
-    end_soon()
+    ending.set()
 
 
 def read_message(stream: BinaryIO) -> bytes | None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import tokenizers
@@ -24,7 +23,7 @@ _MARKER = re.compile(
 
 
 class TokenizerError(Exception):
-    """A model's tokenizer is missing or of a kind that cannot be used."""
+    """A model's tokenizer is damaged or of a kind that cannot be used."""
 
 
 class Tokenizer:
@@ -32,30 +31,12 @@ class Tokenizer:
 
     def __init__(self, tokenizer_json: str) -> None:
         """From the content of a `tokenizer.json`. Raises TokenizerError when it cannot be used."""
-        tree = json.loads(tokenizer_json)
-        if tree["model"].get("type") != "BPE":
-            raise TokenizerError(
-                f"tokenizers of type {tree['model'].get('type')!r} are not supported, only BPE"
-            )
+        tree = _parse(tokenizer_json)
         self.control_tokens: Mapping[str, int] = _control_tokens(tree)
         """Name to id of every control token."""
         self._names = {id_: name for name, id_ in self.control_tokens.items()}
         self._names.update(_literal_tokens(tree, self.control_tokens))
         self._plain = tokenizers.Tokenizer.from_str(json.dumps(_plain(tree, self.control_tokens)))
-
-    @classmethod
-    def load(cls, directory: Path) -> Tokenizer:
-        """From the `tokenizer.json` in a model's directory.
-
-        Raises TokenizerError when there is none or it cannot be used.
-        """
-        path = directory / "tokenizer.json"
-        try:
-            return cls(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise TokenizerError(f"there is no tokenizer.json in {directory}") from None
-        except (ValueError, KeyError, TypeError) as error:
-            raise TokenizerError(f"{path} cannot be read: {error}") from error
 
     def control_id(self, token: str) -> int | None:
         """The id of a control token by its exact name, None when the vocabulary has none."""
@@ -85,6 +66,17 @@ class Tokenizer:
     def _decode_plain(self, ids: list[int]) -> str:
         text: str = self._plain.decode(ids, skip_special_tokens=False) if ids else ""
         return text
+
+
+def _parse(tokenizer_json: str) -> dict[str, Any]:
+    try:
+        tree: dict[str, Any] = json.loads(tokenizer_json)
+        kind = tree["model"]["type"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise TokenizerError(f"the tokenizer.json cannot be read: {error!r}") from error
+    if kind != "BPE":
+        raise TokenizerError(f"tokenizers of type {kind!r} are not supported, only BPE")
+    return tree
 
 
 def _control_tokens(tree: Mapping[str, Any]) -> dict[str, int]:

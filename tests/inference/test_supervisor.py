@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from lsp_server.completion.types import EngineState
 from lsp_server.inference import state, supervisor
 from lsp_server.inference.client import Chunk, CompletionsClient, EngineUnavailableError
 from lsp_server.inference.supervisor import LocalEngine, find_or_start, health_of, stop_all
+from lsp_server.inference.types import EngineState
 from tests.inference.tiny_models import write_model
 
 WAIT_SECONDS = 60

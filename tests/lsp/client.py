@@ -54,17 +54,20 @@ class LspProcess:
         self._answers: dict[int, asyncio.Future[Json]] = {}
         self._arrived = asyncio.Event()
         self._reader = asyncio.create_task(self._read())
+        assert process.stderr is not None
+        self._stderr = asyncio.create_task(process.stderr.read())
 
     @classmethod
     @contextlib.asynccontextmanager
     async def start(cls, *command: str, **environment: str) -> AsyncIterator[LspProcess]:
-        """Run a command (its stderr is passed on) with these variables and folders of its own;
-        it is killed at the end of the block if it still runs."""
+        """Run a command with these variables and folders of its own; it is killed at the end of
+        the block if it still runs."""
         with tempfile.TemporaryDirectory() as home:
             process = await asyncio.create_subprocess_exec(
                 *command,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
                 env={**isolated_environment(Path(home)), **environment},
             )
             server = cls(process)
@@ -74,7 +77,8 @@ class LspProcess:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
                 await process.wait()
-                server._reader.cancel()
+                await server._reader
+                sys.stderr.write(await server.stderr())
 
     def write(self, data: bytes) -> None:
         assert self.process.stdin is not None
@@ -125,6 +129,11 @@ class LspProcess:
 
     async def receipts(self) -> Json:
         return await self.call("workspace/executeCommand", {"command": "coder-lsp.receipts"})
+
+    async def stderr(self) -> str:
+        """All that it wrote to stderr, once it has ended."""
+        written: bytes = await within(self._stderr)
+        return written.decode()
 
     def messages(self) -> list[str]:
         """The texts shown to the user so far."""

@@ -2,8 +2,9 @@
 
 Every suggestion is FAKE_TEXT, unless the document holds one of these words:
 `!slow` waits until it is cancelled, `!raise` raises, `!print` prints to stdout, `!modules` suggests
-the names of the loaded modules, `!ready` makes the model ready. FAKE_STATES (JSON) are the states
-that the model goes through at the start, by default only `ready`.
+the names of the loaded modules, `!stuck` makes the service hang when it is closed, `!ready` makes
+the model ready. FAKE_STATES (JSON) are the states that the model goes through at the start, by
+default only `ready`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import asyncio
 import json
 import os
 import sys
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -64,7 +66,9 @@ class FakeService:
         return Suggestion(text, seen)
 
     async def close(self) -> None:
-        self.receipts.clear()
+        print("closed", file=sys.stderr, flush=True)
+        if any("!stuck" in each.detail for each in self.receipts):
+            time.sleep(600)  # noqa: ASYNC251 - the event loop itself hangs
 
     async def _answer(self, request: CompletionRequest) -> str:
         if "!slow" in request.text:

@@ -88,6 +88,7 @@ async def test_stdin_closing_ends_the_server(text: str) -> None:
         assert server.process.stdin is not None
         server.process.stdin.close()
         assert await within(server.process.wait()) == 1
+        assert await server.stderr() == "closed\n"
 
 
 async def test_exit_ends_the_server_while_a_request_runs() -> None:
@@ -98,6 +99,15 @@ async def test_exit_ends_the_server_while_a_request_runs() -> None:
         await server.receipts()
         assert await server.shutdown() == 0
         assert isinstance(running.exception(), Exception)
+        assert await server.stderr() == "closed\n"
+
+
+async def test_a_service_that_hangs_does_not_keep_the_process() -> None:
+    async with LspProcess.start(*FAKE_SERVER) as server:
+        await server.initialize(initialize_params("neovim"))
+        server.open(URI, "!stuck")
+        await within(server.inline(URI, 0, 1)[1])
+        assert await server.shutdown() == 1
 
 
 async def test_exit_without_shutdown_is_an_error() -> None:

@@ -28,7 +28,7 @@ async def client(
     await within(session.initialize_session(params))
     yield session
     await within(session.shutdown_session())
-    await session.stop()
+    await session.stop()  # type: ignore[no-untyped-call]
 
 
 async def test_a_session(client: pytest_lsp.LanguageClient) -> None:
@@ -38,7 +38,7 @@ async def test_a_session(client: pytest_lsp.LanguageClient) -> None:
         types.Range(types.Position(1, 3), types.Position(1, 3)), "pa"
     )
     client.text_document_did_change(
-        types.DidChangeTextDocumentParams(types.VersionedTextDocumentIdentifier(URI, 2), [typed])
+        types.DidChangeTextDocumentParams(types.VersionedTextDocumentIdentifier(2, URI), [typed])
     )
     cursor = types.Position(1, 5)
     identifier = types.TextDocumentIdentifier(URI)

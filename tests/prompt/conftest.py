@@ -3,20 +3,20 @@ from __future__ import annotations
 import pytest
 
 from lsp_server.prompt.tokenizer import Tokenizer
-from tests.tokenizers import tokenizer_directory
+from tests.tokenizers import tokenizer_json
 
 
 @pytest.fixture(scope="session")
 def deepseek() -> Tokenizer:
-    return Tokenizer.load(tokenizer_directory("deepseek-coder-33b-base"))
+    return Tokenizer(tokenizer_json("deepseek-coder-33b-base"))
 
 
 @pytest.fixture(scope="session")
 def deepseek_v2() -> Tokenizer:
     """DeepSeek-V2.5's, which is DeepSeek-Coder-V2's."""
-    return Tokenizer.load(tokenizer_directory("deepseek-v2.5"))
+    return Tokenizer(tokenizer_json("deepseek-v2.5"))
 
 
 @pytest.fixture(scope="session")
 def qwen() -> Tokenizer:
-    return Tokenizer.load(tokenizer_directory("qwen-2.5"))
+    return Tokenizer(tokenizer_json("qwen-2.5"))

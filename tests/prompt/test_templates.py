@@ -7,7 +7,7 @@ from lsp_server.prompt.templates import TEMPLATES, NoTemplateError, Slot, Templa
 from lsp_server.prompt.tokenizer import Tokenizer
 from lsp_server.prompt.types import Order, Snippet
 from tests.prompt.tiny_tokenizers import byte_level, sentencepiece
-from tests.tokenizers import tokenizer_directory
+from tests.tokenizers import tokenizer_json
 
 SNIPPETS = (Snippet("best.py", "one = 1\n"), Snippet("next.py", "two = 2"))
 SENTENCEPIECE = {"codellama", "codestral", "codegemma"}
@@ -154,11 +154,11 @@ def test_each_family_is_recognised_by_its_own_tokens(family: str) -> None:
     ],
 )
 def test_published_tokenizers_are_recognised(name: str, family: str) -> None:
-    assert recognise(Tokenizer.load(tokenizer_directory(name))).name == family
+    assert recognise(Tokenizer(tokenizer_json(name))).name == family
 
 
 def test_models_that_cannot_fill_in_are_refused() -> None:
-    tokenizer = Tokenizer.load(tokenizer_directory("deepseek-v2"))
+    tokenizer = Tokenizer(tokenizer_json("deepseek-v2"))
     with pytest.raises(NoTemplateError, match=r"<｜fim▁hole｜>.*coder-lsp models list"):
         recognise(tokenizer)
     with pytest.raises(NoTemplateError, match=r"lacks <\|fim_prefix\|>"):

@@ -62,7 +62,6 @@ class Build:
             path = self._download / file.name
             if path.suffix == ".gguf":
                 gguf.convert(path, self.ready, self._report)
-                path.unlink()
             else:
                 self._finish(file.name)
         self._manifest(entry, origins[0], {file.name: _facts(file) for file in entry.files})

@@ -48,13 +48,16 @@ def _list(store: ModelStore, args: argparse.Namespace) -> int:
 
 
 def _pull(store: ModelStore, args: argparse.Namespace) -> int:
+    from lsp_server.inference.models.progress import megabytes
     from lsp_server.inference.models.registry import registry
+    from lsp_server.inference.models.sources import folder_size
 
     entry = registry().get(args.name)
     if entry is not None:
         print(f"{entry.name}: licence {entry.licence}", file=sys.stderr)
     with ProgressPrinter() as printer:
         model = store.pull(args.name, printer)
+    print(f"{model.name}: {megabytes(folder_size(model.directory))} on disk", file=sys.stderr)
     print(model.directory)
     return 0
 

@@ -138,7 +138,7 @@ class ModelStore:
                 build = Build(partial, report)
                 make(build)
                 build.ready.rename(directory)
-                shutil.rmtree(partial)
+                shutil.rmtree(partial, ignore_errors=True)  # with what was converted
             except (ModelError, OSError) as error:
                 if isinstance(error, HashError) or not folder_size(partial):
                     shutil.rmtree(partial, ignore_errors=True)

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Literal
 
 from tokenizers import Tokenizer
 
-from lsp_server.completion.types import EngineState
 from lsp_server.inference.server.params import CompletionParams, RequestError
 from lsp_server.inference.server.text_stream import TextStream
+from lsp_server.inference.types import EngineState
 
 if TYPE_CHECKING:
     from lsp_server.inference.engine.generate import Generator, Token, Usage

@@ -80,7 +80,8 @@ def test_logprobs_are_those_of_the_distribution(generator: Generator) -> None:
     for token in tokens:
         assert token.logprob is not None
         assert token.logprob <= 0
-        assert token.top[0] == (token.id, pytest.approx(token.logprob))
+        assert token.top[0][0] == token.id
+        assert token.top[0][1] == pytest.approx(token.logprob)
         assert len(token.top) == 3
     plain, _ = run(generator, PROMPT)
     assert plain[0].logprob is None
@@ -95,12 +96,10 @@ def test_temperature_draws_by_seed(generator: Generator) -> None:
 
 
 def test_stop_is_felt_while_decoding(generator: Generator) -> None:
-    stop = False
-    got = []
+    got: list[Token] = []
     with pytest.raises(Stopped):
-        for token in generator.generate(PROMPT, Sampling(50), Usage(), lambda: stop):
-            got.append(token)
-            stop = len(got) == 3
+        for token in generator.generate(PROMPT, Sampling(50), Usage(), lambda: len(got) == 3):
+            got.append(token)  # noqa: PERF402
     assert len(got) == 3
     assert len(run(generator, PROMPT)[0]) == 12
 

@@ -14,10 +14,10 @@ from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 from tokenizers import Tokenizer
 
-from lsp_server.completion.types import EngineState
 from lsp_server.inference.engine.load import load_generator
 from lsp_server.inference.server.app import ModelServerApp
 from lsp_server.inference.server.worker import Loaded, Worker
+from lsp_server.inference.types import EngineState
 from tests.inference.tiny_models import write_model
 
 TOKEN = "a token"

@@ -1,0 +1,51 @@
+"""Which engine answers: the local model server, or another server with /v1/completions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from lsp_server.inference.client import CompletionsClient
+from lsp_server.inference.hardware import default_model, gpu_memory_bytes
+from lsp_server.inference.remote import RemoteEngine
+from lsp_server.inference.state import ServerSpec
+from lsp_server.inference.supervisor import LocalEngine
+from lsp_server.inference.types import EngineState
+from lsp_server.settings import EngineSettings, Settings
+
+
+class Engine(Protocol):
+    """Where tokens come from. All methods belong to one event loop."""
+
+    state: EngineState
+
+    @property
+    def client(self) -> CompletionsClient | None:
+        """The client to ask; None until it is ready."""
+
+    def start(self) -> None:
+        """Begin to bring it up, in the background."""
+
+    def lost(self) -> None:
+        """Tell that a request found it gone."""
+
+    async def close(self) -> None:
+        """Let go of it."""
+
+
+def chosen_model(settings: Settings) -> str:
+    """The model that is set, else the one that suits the hardware; may take a second or two."""
+    return settings.model or default_model(gpu_memory_bytes())
+
+
+def make_engine(
+    settings: EngineSettings, model: str, user: str, on_state: Callable[[EngineState], None]
+) -> Engine:
+    """The engine that the settings name, not yet started.
+
+    `user` names this client to it; `on_state` is called on the event loop at every change.
+    """
+    if settings.url:
+        return RemoteEngine(settings, user, on_state)
+    spec = ServerSpec(model, settings.device, settings.threads, settings.kv_slots)
+    return LocalEngine(spec, idle_minutes=settings.idle_minutes, user=user, on_state=on_state)
