@@ -41,6 +41,8 @@ def make_parser() -> argparse.ArgumentParser:
     complete.add_argument("--model", help="a model other than the configured one")
     complete.add_argument("--json", action="store_true", help="print one JSON object")
 
+    commands.add_parser("demo", help="fetch the model and complete a sample file")
+
     from lsp_server.inference.models.cli import add_parser
 
     add_parser(commands)
@@ -66,6 +68,12 @@ def _serve(args: argparse.Namespace) -> int:
 
 def _complete(args: argparse.Namespace) -> int:
     from lsp_server.commands.complete import run
+
+    return run(args)
+
+
+def _demo(args: argparse.Namespace) -> int:
+    from lsp_server.commands.demo import run
 
     return run(args)
 
@@ -100,6 +108,7 @@ def _model_server(args: argparse.Namespace) -> int:
 _COMMANDS = {
     "serve": _serve,
     "complete": _complete,
+    "demo": _demo,
     "doctor": _doctor,
     "models": _models,
     "model-server": _model_server,

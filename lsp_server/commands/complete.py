@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
             print(problem, file=sys.stderr)
         if args.model:
             settings = attrs.evolve(settings, model=args.model)
-        suggestion = asyncio.run(complete_once(settings, request))
+        [suggestion] = asyncio.run(complete_in_turn(settings, [request]))
     except UsageError as error:
         print(f"coder-lsp complete: {error}", file=sys.stderr)
         return 1
@@ -42,14 +43,19 @@ def run(args: argparse.Namespace) -> int:
     return 0 if suggestion.text else 1
 
 
-async def complete_once(settings: Settings, request: CompletionRequest) -> Suggestion:
-    """Bring the engine up, showing its progress on a terminal, and complete. Raises UsageError."""
+async def complete_in_turn(
+    settings: Settings, requests: Sequence[CompletionRequest]
+) -> list[Suggestion]:
+    """Bring the engine up, showing its progress on a terminal, and complete one after another.
+
+    Raises UsageError when the engine cannot be used.
+    """
     states: asyncio.Queue[EngineState] = asyncio.Queue()
     service = CompletionService(settings, states.put_nowait)
     await service.start()
     try:
         await _wait_until_ready(states)
-        return await service.complete(request)
+        return [await service.complete(request) for request in requests]
     finally:
         await service.close()
 

@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 
 from lsp_server import __version__
-from lsp_server.commands.complete import UsageError, as_json, complete_once, timing
+from lsp_server.commands.complete import UsageError, as_json, complete_in_turn, timing
 from lsp_server.completion.builder import load_builder
 from lsp_server.completion.types import CompletionRequest
 from lsp_server.inference import state
@@ -111,7 +111,7 @@ def _model(name: str, settings: Settings) -> dict[str, Any]:
 async def _timed_completion(settings: Settings) -> dict[str, Any]:
     """One sample, through the same path as an editor's request."""
     try:
-        suggestion = await complete_once(settings, SAMPLE)
+        [suggestion] = await complete_in_turn(settings, [SAMPLE])
     except UsageError as error:
         return {"problem": str(error)}
     return as_json(suggestion) | {"timing": timing(suggestion)}

@@ -28,7 +28,8 @@ class Profile:
     as_is: bool
     """It re-indents inserted lines unless told to insert text as it is."""
     markdown: bool
-    """Documentation may be Markdown."""
+    """Documentation may be Markdown: also where the client does not say, since those read plain
+    strings as Markdown too (Helix, Eglot)."""
     label_details: bool
     progress: bool
     """It shows progress that the server begins."""

@@ -64,7 +64,7 @@ class Protocol(LanguageServerProtocol):
                 raise JsonRpcInvalidRequest("expected one JSON-RPC 2.0 message")
             if self._admit(message):
                 self.handle_message(self.structure_message(message))
-        except ValueError:
+        except (ValueError, RecursionError):
             self._refuse(None, JsonRpcParseError("the message is not JSON"))
         except JsonRpcException as error:
             self._refuse(message, error)

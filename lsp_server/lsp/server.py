@@ -14,7 +14,7 @@ from pygls.lsp.server import LanguageServer
 
 from lsp_server import __version__
 from lsp_server import settings as settings_module
-from lsp_server.completion.types import CompletionRequest, Outcome, Receipt
+from lsp_server.completion.types import CompletionRequest, EngineState, Outcome, Receipt
 from lsp_server.lsp import items, logs, stdio
 from lsp_server.lsp.documents import Documents, Snapshot
 from lsp_server.lsp.paths import folders_of, locate
@@ -71,8 +71,12 @@ class CoderServer(LanguageServer):
         self._name_problems(self._problems)
         async with self._changing_service:
             self._service_settings = self.settings
-            self.service = self._make_service(self.settings, self.model.update)
-            await self.service.start()
+            try:
+                self.service = self._make_service(self.settings, self.model.update)
+                await self.service.start()
+            except Exception as error:
+                logger.exception("the service did not start")
+                self.model.update(EngineState("failed", str(error)))
 
     async def change_settings(self, editor: Any) -> None:
         """Take over what the editor sent; what it leaves out stays as at initialization."""

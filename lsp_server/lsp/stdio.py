@@ -163,10 +163,12 @@ def own_streams() -> Iterator[tuple[BinaryIO, BinaryIO]]:
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2, 1)
-    # Never closed: closing would wait for the thread that is reading it.
-    reader = os.fdopen(stdin, "rb")
-    with os.fdopen(stdout, "wb") as writer:
-        yield reader, writer
+    reader, writer = os.fdopen(stdin, "rb"), os.fdopen(stdout, "wb")
+    try:
+        yield reader, writer  # the reader is not closed: that would wait for the thread reading it
+    finally:
+        with contextlib.suppress(OSError):  # something was left to write, and nobody reads
+            writer.close()
 
 
 def _log_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

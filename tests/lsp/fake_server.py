@@ -68,7 +68,7 @@ class FakeService:
     async def close(self) -> None:
         print("closed", file=sys.stderr, flush=True)
         if any("!stuck" in each.detail for each in self.receipts):
-            time.sleep(600)  # noqa: ASYNC251 - the event loop itself hangs
+            time.sleep(600)
 
     async def _answer(self, request: CompletionRequest) -> str:
         if "!slow" in request.text:

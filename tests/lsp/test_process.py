@@ -117,6 +117,17 @@ async def test_exit_without_shutdown_is_an_error() -> None:
         assert await within(server.process.wait()) == 1
 
 
+async def test_a_service_that_does_not_start_is_told() -> None:
+    async with LspProcess.start(
+        *FAKE_SERVER, FAKE_STATES='[["failed","a",0,"too many"]]'
+    ) as server:
+        await server.initialize(initialize_params("neovim"))
+        (message,) = await server.until(server.messages)
+        assert message.startswith("coder-lsp: no suggestions: ")
+        server.open(URI, "x")
+        assert (await within(server.inline(URI, 0, 1)[1]))["items"] == []
+
+
 @pytest.mark.parametrize("text", ["x", "!slow"])
 def test_a_killed_editor_takes_the_server_along(tmp_path: Path, text: str) -> None:
     """The server's end is seen by the end of its stderr, which only it holds by then."""
@@ -155,7 +166,8 @@ def test_a_killed_editor_takes_the_server_along(tmp_path: Path, text: str) -> No
     assert editor.stdout is not None
     assert editor.stdout.readline() == b"served\n"
     editor.kill()
-    editor.communicate(timeout=SECONDS)
+    _, stderr = editor.communicate(timeout=SECONDS)
+    assert stderr == b"closed\n"
 
 
 async def test_the_server_ends_with_an_editor_whose_pipe_stays_open() -> None:

@@ -208,9 +208,12 @@ async def test_requests_that_cannot_be_served(server: LspProcess) -> None:
     assert await refused(answer) == -32600
     server.notify("no/such/notification", {"a": 1})
     server.notify("textDocument/didChange", {"textDocument": {}})
-    server.write(b"Content-Length: 3\r\n\r\n{x}")
-    errors = await server.until(lambda: [each for each in server.received if "error" in each][5:])
-    assert errors[0]["error"]["code"] == -32700
+    for body in (b"{x}", b"[]", b"[" * 99_999):
+        server.write(b"Content-Length: %d\r\n\r\n" % len(body) + body)
+    errors = await server.until(lambda: [each for each in server.received if "error" in each][7:])
+    assert errors[0]["id"] is None
+    codes = [each["error"]["code"] for each in server.received if "error" in each]
+    assert codes[5:] == [-32700, -32600, -32700]
     assert await server.receipts() == []
     assert server.messages() == []
 

@@ -1,0 +1,113 @@
+"""Time from hanging up to an idle engine, in decode and in prefill.
+
+Starts a model server of its own, streams a completion, closes the connection, and asks the server
+when its engine came to rest. Both read the same monotonic clock, which Linux, macOS and Windows
+share between processes.
+
+    python benchmarks/cancellation.py --repeat 50
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import platform
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+
+from lsp_server.inference import state
+from lsp_server.inference.client import CompletionsClient
+from lsp_server.inference.engines import chosen_model
+from lsp_server.inference.supervisor import LocalEngine, stop_all
+from lsp_server.settings import Settings
+
+PREFILL_TOKENS = 4000
+"""So many that the prompt is still being read when the connection is closed."""
+
+
+def main() -> None:
+    """Parse the command line, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
+    parser.add_argument("--model", help="another model than the default one")
+    parser.add_argument("--repeat", type=int, default=50, help="cancellations of each kind")
+    args = parser.parse_args()
+    model = args.model or chosen_model(Settings())
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ[state.STATE_VARIABLE] = folder
+        asyncio.run(run(model, args.repeat))
+
+
+async def run(model: str, repeat: int) -> None:
+    """Measure both kinds of cancellation and print their spread."""
+    engine = LocalEngine(
+        state.ServerSpec(model), idle_minutes=5, user="benchmark", on_state=lambda _: None
+    )
+    engine.start()
+    try:
+        while engine.client is None:
+            if engine.state.status == "failed":
+                raise SystemExit(engine.state.message)
+            await asyncio.sleep(0.1)
+        print(f"command: {' '.join(sys.argv)}")
+        print(f"machine: {platform.processor() or platform.machine()}, {os.cpu_count()} cores")
+        print(f"model:   {model}")
+        for name, hang_up in (("decode", in_decode), ("prefill", in_prefill)):
+            times = [await time_one(engine.client, hang_up, seed) for seed in range(repeat)]
+            print(f"{name}: {spread(times)}")
+    finally:
+        await engine.close()
+        await stop_all()
+
+
+async def time_one(
+    client: CompletionsClient,
+    hang_up: Callable[[CompletionsClient, list[int]], Awaitable[float]],
+    seed: int,
+) -> float:
+    """Milliseconds from closing the connection to the engine's rest."""
+    prompt = random.Random(seed).choices(range(1000, 30000), k=PREFILL_TOKENS)
+    closed = await hang_up(client, prompt)
+    while (health := await client.health())["busy"]:
+        await asyncio.sleep(0.001)
+    return 1000 * max(0.0, float(health["idle_since"]) - closed)
+
+
+async def in_decode(client: CompletionsClient, prompt: list[int]) -> float:
+    """Close the connection after a few tokens of a long completion; when it was closed."""
+    stream = client.stream(prompt[:50], max_tokens=4000)
+    for _ in range(5):
+        await anext(stream)
+    closed = time.monotonic()
+    await stream.aclose()
+    return closed
+
+
+async def in_prefill(client: CompletionsClient, prompt: list[int]) -> float:
+    """Close the connection while the prompt is read; when it was closed."""
+    task = asyncio.ensure_future(anext(client.stream(prompt, max_tokens=1)))
+    while not (await client.health())["busy"]:
+        await asyncio.sleep(0.001)
+    await asyncio.sleep(random.uniform(0.05, 0.5))
+    closed = time.monotonic()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    return closed
+
+
+def spread(values: list[float]) -> str:
+    """Median, 99th percentile and worst, in milliseconds."""
+    ordered = sorted(values)
+    p99 = ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))]
+    return (
+        f"median {statistics.median(ordered):.1f} ms, p99 {p99:.1f} ms, worst {ordered[-1]:.1f} ms "
+        f"of {len(ordered)}"
+    )
+
+
+if __name__ == "__main__":
+    main()
