@@ -6,18 +6,18 @@ Three layers, later ones win: the defaults below, the user's own file (`config.t
 
 An editor may pass on what a checked-out repository put into its settings, so nothing from there may
 send code to another machine: an `engine.url` from the editor must be on loopback, and the API key
-comes only from the environment or the user's own file.
+comes only from the environment or the user's own file, and goes only to the URL in that file.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
-from urllib.parse import urlsplit
 
 import attrs
 import cattrs
@@ -136,18 +136,20 @@ def load(editor: Mapping[str, Any] | None = None) -> tuple[Settings, list[str]]:
     default is used.
     """
     problems: list[str] = []
-    user = _read_user_file(problems)
-    flat: dict[str, Any] = {}
-    for source, tree in ((str(config_file()), user), ("the editor's settings", editor or {})):
-        for name, value in _flatten(tree, problems, source).items():
-            checked = _check(name, value, source, problems)
-            if checked is not None and (source == str(config_file()) or _allowed(name, checked[0])):
-                flat[name] = checked[0]
-            elif checked is not None:
-                problems.append(_REFUSED[name].format(value=value, file=config_file()))
-    key = os.environ.get(API_KEY_VARIABLE)
+    user = _checked(_read_user_file(problems), str(config_file()), problems)
+    key = os.environ.get(API_KEY_VARIABLE, "").strip()
     if key:
-        flat["engine.api_key"] = key
+        user["engine.api_key"] = key
+    sent = _checked(editor or {}, "the editor's settings", problems)
+    for name in [name for name, value in sent.items() if not _allowed(name, value)]:
+        problems.append(_REFUSED[name].format(value=sent.pop(name), file=config_file()))
+    flat = {**user, **sent}
+    url = flat.get("engine.url")
+    if url != user.get("engine.url") and flat.pop("engine.api_key", None) and url:
+        problems.append(
+            f"the API key is not sent to engine.url {url!r}, since that comes from the editor: "
+            f"name it in {config_file()}."
+        )
     return _build(flat), problems
 
 
@@ -157,6 +159,12 @@ _REFUSED = {
     "engine.api_key": f"engine.api_key is not taken from an editor: set {API_KEY_VARIABLE} "
     "or name it in {file}.",
 }
+
+# So narrow that no two readers of URLs can differ about the host: no user name, no backslash.
+_URL = re.compile(
+    r"https?://(?P<host>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?(/[^\s?#\\]*)?",
+    re.IGNORECASE | re.ASCII,
+)
 
 
 def _allowed(name: str, value: Any) -> bool:
@@ -168,7 +176,8 @@ def _allowed(name: str, value: Any) -> bool:
 
 def is_loopback(url: str) -> bool:
     """Whether a URL's host is this machine, without asking any resolver."""
-    host = urlsplit(url).hostname or ""
+    match = _URL.fullmatch(url)
+    host = match["host"].strip("[]").lower() if match else ""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -218,22 +227,26 @@ def _field_of(name: str) -> attrs.Attribute[Any] | None:
     return None if field is None or attrs.has(field.type or object) else field
 
 
-def _check(name: str, value: Any, source: str, problems: list[str]) -> tuple[Any] | None:
-    """The value in a 1-tuple when it fits its setting, else None after saying why."""
-    field = _field_of(name)
-    if field is None:
-        problems.append(f"{source}: there is no setting {name!r}; it is ignored.")
-        return None
-    if not _fits(name, field.type, value):
-        problems.append(
-            f"{source}: {name} is {value!r}, expected {_describe(name, field.type)}; "
-            f"{field.default!r} is used."
-        )
-        return None
-    return (value,)
+def _checked(tree: Mapping[str, Any], source: str, problems: list[str]) -> dict[str, Any]:
+    """The settings that fit, by dotted name; each of the others is named in `problems`."""
+    fitting: dict[str, Any] = {}
+    for name, value in _flatten(tree, problems, source).items():
+        field = _field_of(name)
+        if field is None:
+            problems.append(f"{source}: there is no setting {name!r}; it is ignored.")
+        elif _fits(name, field.type, value):
+            fitting[name] = _converter.structure(value, field.type)
+        else:
+            problems.append(
+                f"{source}: {name} is {value!r}, expected {_describe(name, field.type)}; "
+                f"it is ignored (the default is {field.default!r})."
+            )
+    return fitting
 
 
 def _describe(name: str, annotation: Any) -> str:
+    if name == "engine.url":
+        return "http:// or https://, a host, and no user name"
     plain = isinstance(annotation, type)
     expected = annotation.__name__ if plain else str(annotation).replace("typing.", "")
     if name in _POSITIVE:
@@ -250,6 +263,8 @@ def _fits(name: str, annotation: Any, value: Any) -> bool:
         return False
     if isinstance(value, bool) and annotation is not bool:
         return False
+    if name == "engine.url" and value is not None and not _URL.fullmatch(value):
+        return False
     if name in _POSITIVE and value is not None and not value > 0:
         return False
     return not (name in _NOT_NEGATIVE and value < 0)
@@ -265,3 +280,20 @@ def _build(flat: Mapping[str, Any]) -> Settings:
         else:
             settings = attrs.evolve(settings, **{leaf: value})
     return settings
+
+
+def reference() -> list[tuple[str, str, str]]:
+    """Every setting's dotted name, default and description, in order, for the documentation."""
+    rows: list[tuple[str, str, str]] = []
+    for name, field in _fields(Settings).items():
+        if attrs.has(field.type or object):
+            inner = _fields(field.type or object).items()
+            rows += [(f"{name}.{leaf}", *_documented(each)) for leaf, each in inner]
+        else:
+            rows.append((name, *_documented(field)))
+    return rows
+
+
+def _documented(field: attrs.Attribute[Any]) -> tuple[str, str]:
+    default = "" if field.default is None else str(field.default)
+    return default, str(field.metadata["doc"])

@@ -114,9 +114,11 @@ class CompletionService:
     async def _answer(self, request: CompletionRequest, receipt: Receipt) -> str:
         client = self._engine.client if self._engine is not None else None
         if client is None or self._builder is None:
-            failed = self.state.status == "failed"
-            receipt.outcome = Outcome.NO_MODEL if failed else Outcome.LOADING
-            receipt.detail = self.state.message
+            receipt.outcome, receipt.detail = Outcome.LOADING, self.state.message
+            if self.state.status == "failed":
+                receipt.outcome = Outcome.NO_MODEL
+                if self._engine is not None:
+                    self._engine.lost()  # it is tried again, with growing pauses
             return ""
         text = request.text.replace("\r\n", "\n").replace("\r", "\n")
         offset = len(request.text[: request.offset].replace("\r\n", "\n"))

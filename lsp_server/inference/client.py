@@ -5,18 +5,25 @@ Leaving the stream closes the connection, and that is what ends the generation o
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
+from aiohttp.http import HttpProcessingError
 
 CONNECT_SECONDS = 2.0
 
 
 class EngineError(Exception):
-    """The engine answered that it cannot do what was asked; the message is its own."""
+    """The engine answered that it cannot do what was asked; the message is its own, `status` the
+    HTTP status it came with."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class EngineUnavailableError(EngineError):
@@ -69,7 +76,10 @@ class CompletionsClient:
     async def models(self) -> list[str]:
         """Names of the models it serves. Raises EngineUnavailableError, EngineError."""
         listed = await self._json("GET", "/v1/models")
-        return [str(entry["id"]) for entry in listed.get("data", [])]
+        try:
+            return [str(entry["id"]) for entry in listed["data"] or []]
+        except (KeyError, TypeError) as error:
+            raise EngineError("/v1/models answers with something that is no list") from error
 
     async def stream(
         self,
@@ -96,16 +106,18 @@ class CompletionsClient:
         if stop:
             body["stop"] = list(stop)
         if logprobs:
-            body["logprobs"] = 0
+            body["logprobs"] = 1  # with 0 llama-server gives none
         if self._model:
             body["model"] = self._model
         if self._user:
             body["user"] = self._user
         try:
-            async with self._session.post(f"{self._base}/v1/completions", json=body) as response:
+            async with self._session.post(
+                f"{self._base}/v1/completions", json=body, allow_redirects=False
+            ) as response:
                 await _raise_for_status(response)
-                async for data in _server_sent_events(response):
-                    yield _chunk(data)
+                async for chunk in _chunks(response):
+                    yield chunk
         except (aiohttp.ClientError, OSError) as error:
             raise EngineUnavailableError(_describe(error)) from error
 
@@ -113,51 +125,80 @@ class CompletionsClient:
         timeout = aiohttp.ClientTimeout(total=5)
         try:
             async with self._session.request(
-                method, self._base + path, timeout=timeout
+                method, self._base + path, timeout=timeout, allow_redirects=False
             ) as response:
                 await _raise_for_status(response)
                 body: dict[str, Any] = await response.json(content_type=None)
                 return body
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, OSError, asyncio.TimeoutError) as error:
             raise EngineUnavailableError(_describe(error)) from error
+        except ValueError as error:
+            raise EngineError(f"{path} answers with something that is not JSON") from error
 
 
 async def _raise_for_status(response: aiohttp.ClientResponse) -> None:
-    if response.status < 400:
+    """Redirects are refused too: code goes to the address that was set, and to no other."""
+    if response.status < 300:
         return
-    text = await response.text()
+    text = await response.text(errors="replace")
     try:
-        message = json.loads(text)["error"]["message"]
-    except (ValueError, KeyError, TypeError):
-        message = text[:200]
-    raise EngineError(f"HTTP {response.status}: {message}")
+        message = _error_message(json.loads(text))
+    except ValueError:
+        message = _shortened(text)
+    raise EngineError(f"HTTP {response.status}: {message or response.reason}", response.status)
 
 
-async def _server_sent_events(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
-    """The JSON of each event up to `[DONE]`. Raises EngineUnavailableError when it never comes."""
-    async for line in response.content:
-        if not line.startswith(b"data:"):
-            continue
-        data = line[5:].strip()
-        if data == b"[DONE]":
-            return
-        event: dict[str, Any] = json.loads(data)
-        if "error" in event:
-            raise EngineError(str(event["error"].get("message", event["error"])))
-        yield event
-    raise EngineUnavailableError("the answer broke off")
+async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[Chunk]:
+    """The parts of a streamed answer, up to `[DONE]` or to its end after a finish reason.
+
+    Raises EngineUnavailableError when it breaks off before, EngineError for an error among them and
+    for what cannot be read.
+    """
+    finished = False
+    try:
+        async for line in response.content:
+            if not line.startswith(b"data:"):
+                continue
+            data = line[5:].strip()
+            if data == b"[DONE]":
+                return
+            chunk = _chunk(json.loads(data))
+            finished = finished or chunk.finish_reason is not None
+            yield chunk
+    except (ValueError, TypeError, LookupError, AttributeError, HttpProcessingError) as error:
+        raise EngineError("the answer is not a stream of completions") from error
+    if not finished:
+        raise EngineUnavailableError("the answer broke off")
 
 
-def _chunk(data: dict[str, Any]) -> Chunk:
-    choice = (data.get("choices") or [{}])[0]
-    logprobs = (choice.get("logprobs") or {}).get("token_logprobs") or ()
+def _chunk(event: dict[str, Any]) -> Chunk:
+    if "error" in event:
+        raise EngineError(_error_message(event))
+    choice = (event.get("choices") or [{}])[0]
     return Chunk(
         text=choice.get("text") or "",
         finish_reason=choice.get("finish_reason"),
-        token_logprobs=tuple(logprobs),
-        usage=data.get("usage") or {},
-        timings_ms=data.get("timings_ms") or {},
+        token_logprobs=_token_logprobs(choice.get("logprobs") or {}),
+        usage=event.get("usage") or {},
+        timings_ms=event.get("timings_ms") or {},
     )
+
+
+def _token_logprobs(logprobs: dict[str, Any]) -> tuple[float | None, ...]:
+    """In the form of the completions API, or as llama-server has it, in that of the chat API."""
+    if "content" in logprobs:
+        return tuple(token["logprob"] for token in logprobs["content"])
+    return tuple(logprobs.get("token_logprobs") or ())
+
+
+def _error_message(body: Any) -> str:
+    """What an error's JSON says, in any of the shapes that are about."""
+    error = body.get("error", body) if isinstance(body, dict) else body
+    return _shortened(str(error.get("message", error) if isinstance(error, dict) else error))
+
+
+def _shortened(text: str) -> str:
+    return " ".join(text.split())[:300]
 
 
 def _describe(error: BaseException) -> str:

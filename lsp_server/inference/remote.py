@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from lsp_server.inference.client import CompletionsClient, EngineError
 from lsp_server.inference.types import EngineState
-from lsp_server.settings import EngineSettings
+from lsp_server.settings import API_KEY_VARIABLE, EngineSettings, config_file
 
 RETRY_SECONDS = (1.0, 2.0, 5.0, 15.0)
 
@@ -61,8 +61,9 @@ class RemoteEngine:
                 await self._connection.close()
             self._connection = self._connect(model)
             self._set(EngineState("ready", self._url))
-            await self._lost.wait()
             self._lost.clear()
+            await self._lost.wait()
+            self._set(EngineState("starting", f"connecting to {self._url}"))
 
     async def _model_name(self) -> str | None:
         """The model to ask for; waits, with growing pauses, until the server tells."""
@@ -73,7 +74,7 @@ class RemoteEngine:
                 served = await probe.models()
                 return self._settings.remote_model or (served[0] if served else None)
             except EngineError as error:
-                self._set(EngineState("failed", f"{self._url}: {error}"))
+                self._set(_state_for(error, self._url))
             finally:
                 await probe.close()
             await asyncio.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
@@ -87,3 +88,18 @@ class RemoteEngine:
         if new != self.state:
             self.state = new
             self._on_state(new)
+
+
+def _state_for(error: EngineError, url: str) -> EngineState:
+    """What to tell the user, and where there is something to do, what."""
+    message = f"{url}: {error}"
+    if error.status == 503:
+        return EngineState("loading", message)
+    if error.status in (401, 403):
+        message += (
+            f". Name its key in {API_KEY_VARIABLE}, or as engine.api_key in {config_file()}, "
+            "and engine.url in that file too"
+        )
+    if error.status == 404:
+        message += ". engine.url is to be the address before /v1/completions"
+    return EngineState("failed", message)

@@ -26,7 +26,7 @@ from lsp_server.inference.types import EngineState
 POLL_SECONDS = 0.1
 START_SECONDS = 60.0
 """Longest a started process may take until it listens (a cold disk, a virus scanner)."""
-BACKOFF_SECONDS = (0.0, 1.0, 2.0, 5.0, 15.0, 30.0)
+BACKOFF_SECONDS = (0.0, 1.0, 2.0, 5.0, 15.0, 60.0)
 """Waits before the first, second, ... restart in a row."""
 STABLE_SECONDS = 60.0
 """A server that was ready for so long starts the count of restarts anew."""
@@ -72,7 +72,10 @@ class LocalEngine:
         self._task = asyncio.get_running_loop().create_task(self._supervise())
 
     def lost(self) -> None:
-        """Tell that a request found the server gone (it died, or ended because it was idle)."""
+        """Tell that a request found the server gone: it died, ended because it was idle, or failed.
+
+        It is started again.
+        """
         self._lost.set()
 
     async def close(self) -> None:
@@ -88,8 +91,8 @@ class LocalEngine:
         while True:
             began = time.monotonic()
             await self._bring_up()
-            await self._lost.wait()
             self._lost.clear()
+            await self._lost.wait()
             self._set(EngineState("starting", "restarting the model server"))
             restarts = 0 if time.monotonic() - began > STABLE_SECONDS else restarts + 1
             if restarts:

@@ -36,7 +36,7 @@ class ModelProgress:
         """The engine's state has changed."""
         before, self.state = self.state.status, state
         if state.status == "failed" and state.message != self._told_failure:
-            self._told_failure = state.message
+            self._told_failure, self._told_loading = state.message, True
             self._show(
                 types.MessageType.Error,
                 f"no suggestions: {state.message.rstrip('.')}. `coder-lsp doctor` says more; "

@@ -14,14 +14,14 @@ from pygls.lsp.server import LanguageServer
 
 from lsp_server import __version__
 from lsp_server import settings as settings_module
-from lsp_server.completion.types import CompletionRequest, EngineState, Outcome, Receipt
+from lsp_server.completion.types import SUPERSEDED, CompletionRequest, EngineState, Outcome, Receipt
 from lsp_server.lsp import items, logs, stdio
 from lsp_server.lsp.documents import Documents, Snapshot
 from lsp_server.lsp.paths import folders_of, locate
 from lsp_server.lsp.profiles import Profile, profile_of
 from lsp_server.lsp.progress import ModelProgress
 from lsp_server.lsp.protocol import Protocol
-from lsp_server.lsp.service import SUPERSEDED, MakeService, Service
+from lsp_server.lsp.service import MakeService, Service
 from lsp_server.lsp.text import Position
 from lsp_server.settings import Settings
 

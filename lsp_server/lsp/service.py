@@ -15,7 +15,8 @@ class Service(Protocol):
 
     `receipts` holds the latest requests' receipts, oldest first. `complete` raises nothing but
     CancelledError; cancelling the task that awaits it ends the generation, and the message of the
-    cancellation is `SUPERSEDED` when it was not the client that withdrew the request.
+    cancellation is `completion.types.SUPERSEDED` when it was not the client that withdrew the
+    request.
     """
 
     receipts: deque[Receipt]
@@ -27,5 +28,3 @@ class Service(Protocol):
 
 
 MakeService = Callable[[Settings, Callable[[EngineState], None]], Service]
-
-SUPERSEDED = "superseded"
