@@ -21,6 +21,23 @@ def fit(text: str, suffix: str, scope: Scope, max_lines: int) -> str:
     return without_trailing_space(text)
 
 
+def after_withheld(text: str, prefix: str, withheld: str) -> str:
+    """What follows the cursor in `text`, which follows `prefix` without its end `withheld`.
+
+    Where a model indents a new line in another way than what was typed (spaces, say, after a tab),
+    its lines are moved to the typed indentation.
+    """
+    if text.startswith(withheld):
+        return text[len(withheld) :]
+    typed = prefix[prefix.rfind("\n") + 1 :]
+    first, *further = text.split("\n")
+    if typed.strip() or not first.strip():
+        return text
+    own = typed[: len(typed) - len(withheld)] + first[: _indent(first)]
+    moved = [typed + line[len(own) :] if line.startswith(own) else line for line in further]
+    return "\n".join([first.lstrip(), *moved])
+
+
 def before_control_text(text: str) -> str:
     """Cut at the first thing that looks like a control token."""
     found = _CONTROL.search(text)

@@ -129,7 +129,7 @@ class CompletionService:
         prompt = self._prompt(self._builder, request, known, suffix, scope)
         receipt.order, receipt.tokens = prompt.order, dict(prompt.part_tokens)
         receipt.stages_ms["prompt"] = 1000 * (time.monotonic() - began)
-        raw = await self._generate(client, prompt, withheld, scope, receipt)
+        raw = await self._generate(client, prompt, prefix, withheld, scope, receipt)
         fitted = postprocess.fit(raw, suffix, scope, self._settings.completion.max_lines)
         if fitted:
             receipt.outcome = Outcome.SUGGESTED
@@ -161,6 +161,7 @@ class CompletionService:
         self,
         client: CompletionsClient,
         prompt: Prompt,
+        prefix: str,
         withheld: str,
         scope: Scope,
         receipt: Receipt,
@@ -179,12 +180,12 @@ class CompletionService:
                     count += 1
                     text += chunk.text
                 _note(chunk, receipt)
-                following = text.removeprefix(withheld)
+                following = postprocess.after_withheld(text, prefix, withheld)
                 if postprocess.complete_lines(following, scope, limits.max_lines) is not None:
                     break
         receipt.stages_ms["generate"] = 1000 * (time.monotonic() - began)
         receipt.tokens["generated"] = count
-        return text.removeprefix(withheld)
+        return postprocess.after_withheld(text, prefix, withheld)
 
     async def _bring_up(self) -> None:
         """Start the engine; as soon as it is ready, load its tokenizer. Failures become a state."""

@@ -57,10 +57,9 @@ class ModelProgress:
         """A request came while the model is not ready: tell the user, the first time."""
         if not self._told_loading and self.state.status in _BUSY:
             self._told_loading = True
+            # short: in Neovim a message wider than the window asks for a key
             message = self.state.message.rstrip(".") or f"the model is {self.state.status}"
-            self._show(
-                types.MessageType.Info, f"{message}. Suggestions begin when the model is ready."
-            )
+            self._show(types.MessageType.Info, f"{message} …")
 
     def _show(self, kind: types.MessageType, message: str) -> None:
         params = types.ShowMessageParams(type=kind, message=f"coder-lsp: {message}")

@@ -14,6 +14,25 @@ TOP = Scope(at_line_start=True, multiline=True, indent=0)
 
 
 @pytest.mark.parametrize(
+    ("prefix", "withheld", "text", "kept"),
+    [
+        ("return ", " ", " x", "x"),
+        ("return ", " ", "(x)", "(x)"),
+        ("f():\n    ", " ", " x\n    y", "x\n    y"),
+        ("f():\n    ", " ", "     x\n", "    x\n"),
+        ("f() {\n\t", "\t", "  x {\n    y\n  }\n}", "x {\n\t  y\n\t}\n}"),
+        ("f() {\n\t", "\t", "\tx\n\ty", "x\n\ty"),
+        ("f() {\n\t", "\t", "\n  y", "\n  y"),
+        ("f() {\n", "", "  y", "  y"),
+    ],
+)
+def test_a_withheld_blank_is_written_by_the_model(
+    prefix: str, withheld: str, text: str, kept: str
+) -> None:
+    assert post.after_withheld(text, prefix, withheld) == kept
+
+
+@pytest.mark.parametrize(
     ("text", "cut"),
     [
         ("a + b<|endoftext|>x", "a + b"),

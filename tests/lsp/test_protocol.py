@@ -306,7 +306,7 @@ async def test_a_model_that_comes_up_is_shown_as_progress() -> None:
             _, answer = server.inline(URI, 0, 1)
             assert await within(answer) == {"items": []}
         assert server.messages() == [
-            "coder-lsp: loading the model. Suggestions begin when the model is ready."
+            "coder-lsp: loading the model …"
         ]
         server.open(URI, "!ready")
         _, answer = server.inline(URI, 0, 1)
