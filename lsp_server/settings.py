@@ -141,8 +141,8 @@ def load(editor: Mapping[str, Any] | None = None) -> tuple[Settings, list[str]]:
     if key:
         user["engine.api_key"] = key
     sent = _checked(editor or {}, "the editor's settings", problems)
-    for name in [name for name, value in sent.items() if not _allowed(name, value)]:
-        problems.append(_REFUSED[name].format(value=sent.pop(name), file=config_file()))
+    refused = {name: sent.pop(name) for name in list(sent) if not _allowed(name, sent[name])}
+    problems += [_REFUSED[n].format(value=v, file=config_file()) for n, v in refused.items()]
     flat = {**user, **sent}
     url = flat.get("engine.url")
     if url != user.get("engine.url") and flat.pop("engine.api_key", None) and url:
@@ -235,7 +235,7 @@ def _checked(tree: Mapping[str, Any], source: str, problems: list[str]) -> dict[
         if field is None:
             problems.append(f"{source}: there is no setting {name!r}; it is ignored.")
         elif _fits(name, field.type, value):
-            fitting[name] = _converter.structure(value, field.type)
+            fitting[name] = _converter.structure(value, field.type or object)
         else:
             problems.append(
                 f"{source}: {name} is {value!r}, expected {_describe(name, field.type)}; "

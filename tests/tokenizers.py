@@ -41,7 +41,7 @@ def tokenizer_json(name: str) -> str:
 
 def _cache() -> Path:
     root = Path(__file__).parent.parent
-    return Path(os.environ.get("CODER_LSP_TEST_CACHE") or root / ".cache" / "tests")
+    return Path(os.environ.get("CODER_LSP_TEST_CACHE") or root / ".cache")
 
 
 def _wheel() -> Path:

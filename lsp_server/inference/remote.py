@@ -97,8 +97,8 @@ def _state_for(error: EngineError, url: str) -> EngineState:
         return EngineState("loading", message)
     if error.status in (401, 403):
         message += (
-            f". Name its key in {API_KEY_VARIABLE}, or as engine.api_key in {config_file()}, "
-            "and engine.url in that file too"
+            f". Name the key in {API_KEY_VARIABLE}, or as engine.api_key in {config_file()}; "
+            "it goes only to the engine.url of that file"
         )
     if error.status == 404:
         message += ". engine.url is to be the address before /v1/completions"
