@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-import argparse
-import asyncio
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lsp_server import __version__
+
+if TYPE_CHECKING:
+    import argparse
+
+SERVING = {"serve", "--stdio"}
+"""What an editor's command line holds, if anything."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line (without the program's name); returns the exit code."""
-    parser = make_parser()
-    args = parser.parse_args(argv)
-    command = args.command or "serve"
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # code is Unicode, a pipe on Windows is not
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    words = sys.argv[1:] if argv is None else argv
+    # an editor waits for the server: all the options of the other commands are not read first
+    args = None if SERVING.issuperset(words) else make_parser().parse_args(words)
+    command = args.command if args and args.command else "serve"
     try:
         return int(_COMMANDS[command](args))
     except KeyboardInterrupt:
@@ -24,20 +34,24 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     """All commands and their options."""
+    import argparse
+
     parser = argparse.ArgumentParser(
         prog="coder-lsp", description="Code completion for every LSP editor, from a local model."
     )
     parser.add_argument("--version", action="version", version=f"coder-lsp {__version__}")
+    parser.add_argument("--stdio", action="store_true", help="accepted, since editors pass it")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     serve = commands.add_parser("serve", help="speak LSP on stdin and stdout (the default)")
     serve.add_argument("--stdio", action="store_true", help="accepted, since editors pass it")
 
     complete = commands.add_parser("complete", help="complete a file at a position")
     complete.add_argument("file", type=Path, metavar="FILE")
-    complete.add_argument(
+    cursor = complete.add_mutually_exclusive_group(required=True)
+    cursor.add_argument(
         "--at", metavar="LINE:COL", help="the cursor, counted from 1, columns in characters"
     )
-    complete.add_argument("--marker", help="a text in the file that marks the cursor instead")
+    cursor.add_argument("--marker", help="a text in the file that marks the cursor instead")
     complete.add_argument("--model", help="a model other than the configured one")
     complete.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -60,7 +74,7 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _serve(args: argparse.Namespace) -> int:
+def _serve(args: argparse.Namespace | None) -> int:
     from lsp_server.lsp.server import serve_stdio
 
     return serve_stdio()
@@ -92,6 +106,8 @@ def _models(args: argparse.Namespace) -> int:
 
 def _model_server(args: argparse.Namespace) -> int:
     if args.stop:
+        import asyncio
+
         from lsp_server.inference.supervisor import stop_all
 
         print(f"{asyncio.run(stop_all())} stopped")

@@ -77,7 +77,7 @@ async def _wait_until_ready(states: asyncio.Queue[EngineState]) -> None:
 
 def _request(args: argparse.Namespace) -> CompletionRequest:
     text = _read(args.file)
-    if args.marker:
+    if args.at is None:
         if text.count(args.marker) != 1:
             raise UsageError(f"{args.file} must hold the marker {args.marker!r} exactly once")
         offset = text.index(args.marker)
@@ -101,10 +101,8 @@ def _read(file: Path) -> str:
         raise UsageError(f"{file} is not UTF-8 text") from error
 
 
-def _offset(text: str, at: str | None) -> int:
+def _offset(text: str, at: str) -> int:
     """Character offset of `LINE:COL`, both counted from 1. Raises UsageError when outside."""
-    if at is None:
-        raise UsageError("say where to complete: --at LINE:COL")
     line_text, _, column_text = at.partition(":")
     if not (line_text.isdecimal() and column_text.isdecimal()):
         raise UsageError(f"--at wants LINE:COL, such as 12:5, not {at!r}")

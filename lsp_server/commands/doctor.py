@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
 
 async def _examine() -> dict[str, Any]:
     settings, problems = load()
-    model = await asyncio.to_thread(chosen_model, settings)
+    about = _model(settings)
     return {
         "coder-lsp": __version__,
         "python": f"{platform.python_version()} on {platform.platform()}, {os.cpu_count()} cores",
@@ -59,9 +59,9 @@ async def _examine() -> dict[str, Any]:
             "problems": problems,
             "values": _shown(settings),
         },
-        "model": _model(model, settings),
+        "model": about,
         "folders": {"models": str(default_root()), "state and logs": str(state.state_dir())},
-        "completion": await _timed_completion(settings),
+        "completion": await _timed_completion(settings, about["installed"]),
         "model servers": [h for e in state.read_all() if (h := await health_of(e))],
     }
 
@@ -85,17 +85,19 @@ def _shown(settings: Settings) -> dict[str, Any]:
     return values
 
 
-def _model(name: str, settings: Settings) -> dict[str, Any]:
+def _model(settings: Settings) -> dict[str, Any]:
     """The model, why it was chosen, and its template, as far as that is known without fetching."""
     about: dict[str, Any] = {
-        "name": name,
         "chosen by": "the setting" if settings.model else "the hardware",
         "engine": settings.engine.url or "local model server",
+        "installed": False,
     }
+    store = ModelStore()
     try:
-        model = ModelStore().find_tokenizer(name)
+        about["name"] = name = chosen_model(settings)
+        model = store.find_tokenizer(name) if settings.engine.url else store.find(name)
         if model is None:
-            return about | {"installed": False, "to do": f"coder-lsp models pull {name}"}
+            return about | {"to do": f"coder-lsp models pull {name}"}
         builder = load_builder(name)
     except (ModelError, NoTemplateError, TokenizerError) as error:
         return about | {"problem": str(error)}
@@ -108,8 +110,10 @@ def _model(name: str, settings: Settings) -> dict[str, Any]:
     }
 
 
-async def _timed_completion(settings: Settings) -> dict[str, Any]:
-    """One sample, through the same path as an editor's request."""
+async def _timed_completion(settings: Settings, installed: bool) -> dict[str, Any]:
+    """One sample, through the same path as an editor's request; no weights are fetched for it."""
+    if not installed and settings.engine.url is None:
+        return {"problem": "not tried, since the model is not here or cannot be used"}
     try:
         [suggestion] = await complete_in_turn(settings, [SAMPLE])
     except UsageError as error:

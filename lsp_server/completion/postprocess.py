@@ -9,6 +9,7 @@ from lsp_server.completion.scope import Scope
 _CONTROL = re.compile(
     r"<[|｜][A-Za-z_▁]+[|｜]>|<(?:fim_(?:prefix|middle|suffix|pad)|file_sep|repo_name|endoftext)>"
 )
+_FOLLOWING_LINE = re.compile(r"\n([^\S\n]*\S[^\n]*)")
 _CLOSERS = ")]}>\"'`,;:"
 
 
@@ -82,12 +83,12 @@ def within_scope(text: str, scope: Scope, max_lines: int) -> str:
 
 def without_following_lines(text: str, suffix: str) -> str:
     """Cut before a line that the file already has right after the cursor's line."""
-    following = next((line for line in suffix.split("\n")[1:] if line.strip()), None)
+    following = _FOLLOWING_LINE.search(suffix)
     if following is None:
         return text
     lines = text.split("\n")
     for index in range(1, len(lines)):
-        if lines[index].rstrip() == following.rstrip():
+        if lines[index].rstrip() == following[1].rstrip():
             return "\n".join(lines[:index])
     return text
 

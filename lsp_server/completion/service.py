@@ -101,7 +101,7 @@ class CompletionService:
         except EngineError as error:
             receipt.outcome, receipt.detail, text = Outcome.ENGINE_FAILED, str(error), ""
             log.warning("the engine failed: %s", error)
-            if isinstance(error, EngineUnavailableError) and self._engine is not None:
+            if self._engine is not None and _means_gone(error):
                 self._engine.lost()
         except Exception as error:
             receipt.outcome, receipt.detail, text = Outcome.FAILED, repr(error), ""
@@ -117,7 +117,7 @@ class CompletionService:
             receipt.outcome, receipt.detail = Outcome.LOADING, self.state.message
             if self.state.status == "failed":
                 receipt.outcome = Outcome.NO_MODEL
-                if self._engine is not None:
+                if self._engine is not None and self._engine.state.status == "failed":
                     self._engine.lost()  # it is tried again, with growing pauses
             return ""
         text = request.text.replace("\r\n", "\n").replace("\r", "\n")
@@ -130,6 +130,9 @@ class CompletionService:
         receipt.order, receipt.tokens = prompt.order, dict(prompt.part_tokens)
         receipt.stages_ms["prompt"] = 1000 * (time.monotonic() - began)
         raw = await self._generate(client, prompt, prefix, withheld, scope, receipt)
+        if raw is None:
+            receipt.outcome = Outcome.SUPERSEDED
+            return ""
         fitted = postprocess.fit(raw, suffix, scope, self._settings.completion.max_lines)
         if fitted:
             receipt.outcome = Outcome.SUGGESTED
@@ -165,8 +168,11 @@ class CompletionService:
         withheld: str,
         scope: Scope,
         receipt: Receipt,
-    ) -> str:
-        """Stream until enough has come, then hang up. The text follows the cursor."""
+    ) -> str | None:
+        """Stream until enough has come, then hang up. The text follows the cursor.
+
+        None when the engine broke off, for a newer request of this editor.
+        """
         limits = self._settings.completion
         text, count = "", 0
         began = time.monotonic()
@@ -175,6 +181,8 @@ class CompletionService:
         )
         async with aclosing(stream) as chunks:
             async for chunk in chunks:
+                if chunk.finish_reason == "abort":
+                    return None
                 if chunk.text:
                     receipt.stages_ms.setdefault("first_token", 1000 * (time.monotonic() - began))
                     count += 1
@@ -207,12 +215,20 @@ class CompletionService:
         except (NoTemplateError, TokenizerError, ModelError, OSError) as error:
             log.warning("no prompts can be made: %s", error)
             self._set_state(EngineState("failed", str(error)))
-            return
-        self._set_state(self._engine.state)
+        except Exception as error:
+            log.exception("the model was not brought up")
+            self._set_state(EngineState("failed", repr(error)))
+        else:
+            self._set_state(self._engine.state)
 
     def _set_state(self, state: EngineState) -> None:
         self.state = state
         self._on_state(state)
+
+
+def _means_gone(error: EngineError) -> bool:
+    """Whether the engine is not there any more, or another program is in its place."""
+    return isinstance(error, EngineUnavailableError) or error.status in (401, 403, 404)
 
 
 def _note(chunk: Chunk, receipt: Receipt) -> None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -116,8 +117,9 @@ class CompletionsClient:
                 f"{self._base}/v1/completions", json=body, allow_redirects=False
             ) as response:
                 await _raise_for_status(response)
-                async for chunk in _chunks(response):
-                    yield chunk
+                async with aclosing(_chunks(response)) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
         except (aiohttp.ClientError, OSError) as error:
             raise EngineUnavailableError(_describe(error)) from error
 
@@ -128,12 +130,14 @@ class CompletionsClient:
                 method, self._base + path, timeout=timeout, allow_redirects=False
             ) as response:
                 await _raise_for_status(response)
-                body: dict[str, Any] = await response.json(content_type=None)
-                return body
+                body = await response.json(content_type=None)
         except (aiohttp.ClientError, OSError, asyncio.TimeoutError) as error:
             raise EngineUnavailableError(_describe(error)) from error
         except ValueError as error:
             raise EngineError(f"{path} answers with something that is not JSON") from error
+        if not isinstance(body, dict):
+            raise EngineError(f"{path} answers with something that is no JSON object")
+        return body
 
 
 async def _raise_for_status(response: aiohttp.ClientResponse) -> None:
@@ -148,7 +152,7 @@ async def _raise_for_status(response: aiohttp.ClientResponse) -> None:
     raise EngineError(f"HTTP {response.status}: {message or response.reason}", response.status)
 
 
-async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[Chunk]:
+async def _chunks(response: aiohttp.ClientResponse) -> AsyncGenerator[Chunk, None]:
     """The parts of a streamed answer, up to `[DONE]` or to its end after a finish reason.
 
     Raises EngineUnavailableError when it breaks off before, EngineError for an error among them and

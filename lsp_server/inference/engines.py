@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 from lsp_server.inference.client import CompletionsClient
 from lsp_server.inference.hardware import default_model, gpu_memory_bytes
+from lsp_server.inference.models.store import ModelError, is_local
 from lsp_server.inference.remote import RemoteEngine
 from lsp_server.inference.state import ServerSpec
 from lsp_server.inference.supervisor import LocalEngine
@@ -34,8 +36,19 @@ class Engine(Protocol):
 
 
 def chosen_model(settings: Settings) -> str:
-    """The model that is set, else the one that suits the hardware; may take a second or two."""
-    return settings.model or default_model(gpu_memory_bytes())
+    """The model that is set, else the one that suits the hardware; may take a second or two.
+
+    A local path becomes absolute, since the model server runs in another folder. Raises ModelError
+    when another server is to answer and it is not said with which model.
+    """
+    if settings.engine.url and not settings.model:
+        raise ModelError(
+            "engine.url is set, so set `model` as well, to the model that it serves: a name of "
+            "`coder-lsp models list`, a hub id or a local directory"
+        )
+    gpu_bytes = 0 if settings.engine.device == "cpu" else gpu_memory_bytes()
+    model = settings.model or default_model(gpu_bytes)
+    return str(Path(model).expanduser().resolve()) if is_local(model) else model
 
 
 def make_engine(

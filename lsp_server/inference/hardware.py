@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from pathlib import Path
 
 _GIGABYTE = 1_000_000_000
 _TIMEOUT_SECONDS = 5.0
@@ -15,7 +16,8 @@ def gpu_memory_bytes() -> int:
     Runs nvidia-smi, which can take a second or two: not for an event loop.
     """
     command = shutil.which("nvidia-smi")
-    if command is None:
+    # Windows looks in the current folder first, which may be a checked-out repository's
+    if command is None or not Path(command).is_absolute():
         return 0
     query = [command, "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
     try:

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -30,6 +29,9 @@ BACKOFF_SECONDS = (0.0, 1.0, 2.0, 5.0, 15.0, 60.0)
 """Waits before the first, second, ... restart in a row."""
 STABLE_SECONDS = 60.0
 """A server that was ready for so long starts the count of restarts anew."""
+
+LOG_BYTES = 1 << 20
+"""A log larger than this is begun anew with the next start."""
 
 log = logging.getLogger(__name__)
 
@@ -59,13 +61,22 @@ class LocalEngine:
         self._on_state = on_state
         self._lost = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._endpoint: state.Endpoint | None = None
         self._connection: CompletionsClient | None = None
         self.state = EngineState("starting")
 
     @property
     def client(self) -> CompletionsClient | None:
-        """The client to ask, when the model is ready."""
-        return self._connection if self.state.status == "ready" else None
+        """The client to ask, when the model is ready.
+
+        After a server's end its port may be anybody's: without its state file there is no client.
+        """
+        if self.state.status != "ready":
+            return None
+        if state.read(self._spec.key()) != self._endpoint:
+            self.lost()
+            return None
+        return self._connection
 
     def start(self) -> None:
         """Begin to bring the model up."""
@@ -103,14 +114,16 @@ class LocalEngine:
         try:
             await self._connect()
             await self._follow()
-        except (EngineError, ServerStartError, OSError) as error:
-            log.warning("the model server cannot be used: %s", error)
-            self._set(EngineState("failed", str(error)))
+        except Exception as error:  # whatever it is, requests have it tried again
+            log.warning("the model server cannot be used: %r", error)
+            self._set(EngineState("failed", str(error) or repr(error)))
 
     async def _connect(self) -> None:
         await self._disconnect()
-        endpoint = await find_or_start(self._spec, self._idle_minutes)
-        self._connection = CompletionsClient(endpoint.url, token=endpoint.token, user=self._user)
+        self._endpoint = await find_or_start(self._spec, self._idle_minutes)
+        self._connection = CompletionsClient(
+            self._endpoint.url, token=self._endpoint.token, user=self._user
+        )
 
     async def _disconnect(self) -> None:
         if self._connection is not None:
@@ -201,13 +214,15 @@ async def _start(spec: state.ServerSpec, idle_minutes: float) -> state.Endpoint:
     key = spec.key()
     process = spawn(spec, idle_minutes)
     deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        endpoint = state.read(key)
-        if endpoint is not None and endpoint.pid == process.pid:
-            return endpoint
-        if process.poll() is not None:
-            break
-        await asyncio.sleep(POLL_SECONDS / 2)
+    try:
+        while process.poll() is None and time.monotonic() < deadline:
+            # its process id tells nothing: in a Windows venv `process` is only a launcher
+            if (endpoint := state.read(key)) is not None:
+                return endpoint
+            await asyncio.sleep(POLL_SECONDS / 2)
+    except asyncio.CancelledError:
+        process.kill()  # the next to look for a server would not find it yet, and start another
+        raise
     process.kill()
     raise ServerStartError(
         f"the model server did not start; {state.log_file(key)} ends with: {_log_end(key)}"
@@ -225,13 +240,16 @@ def spawn(spec: state.ServerSpec, idle_minutes: float) -> subprocess.Popen[bytes
     if sys.platform == "win32":
         flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
         detached = {"creationflags": flags}
-    with state.log_file(spec.key()).open("ab") as log_output:
+    log_path = state.log_file(spec.key())
+    if log_path.exists() and log_path.stat().st_size > LOG_BYTES:
+        log_path.unlink(missing_ok=True)
+    with log_path.open("ab") as log_output:
         return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=log_output,
             stderr=log_output,
-            cwd=Path.home(),
+            cwd=state.state_dir(),  # `-m` imports from there: nobody's modules, and no repository's
             **detached,
         )
 

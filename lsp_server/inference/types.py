@@ -10,6 +10,6 @@ from typing import Literal
 class EngineState:
     """What the inference engine is doing; `percent` (0 to 100) while it downloads or loads."""
 
-    status: Literal["starting", "downloading", "loading", "ready", "failed", "stopped"]
+    status: Literal["starting", "downloading", "loading", "ready", "failed"]
     message: str = ""
     percent: float | None = None

@@ -39,3 +39,12 @@ def test_driver_that_hangs_is_no_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_no_driver_is_no_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert gpu_memory_bytes() == 0
+
+
+def test_a_program_of_the_current_folder_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_nvidia_smi(tmp_path, monkeypatch, "echo 24576")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", ".:/usr/bin:/bin")
+    assert gpu_memory_bytes() == 0

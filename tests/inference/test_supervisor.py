@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from lsp_server.inference import state, supervisor
 from lsp_server.inference.client import Chunk, CompletionsClient, EngineUnavailableError
@@ -125,10 +129,37 @@ async def test_it_outlives_its_starter_and_stops_when_told(model: Path) -> None:
     assert state.read_all() == []
 
 
+async def test_after_the_servers_end_nothing_is_sent_to_its_port(model: Path) -> None:
+    engine = make_engine(model)
+    await until(lambda: engine.client)
+    [endpoint] = state.read_all()
+    assert await stop_all() == 1
+    await until(lambda: not alive(endpoint.pid))
+    assert engine.state.status == "ready"  # nobody has told it yet
+    assert engine.client is None
+    await until(lambda: engine.client)
+    assert state.read_all() != [endpoint]
+    await engine.close()
+
+
 async def test_it_ends_when_idle(model: Path) -> None:
     endpoint = await find_or_start(spec_of(model), idle_minutes=0.01)
     await until(lambda: not alive(endpoint.pid))
     assert state.read_all() == []
+
+
+async def test_it_is_not_idle_while_it_answers(model: Path) -> None:
+    endpoint = await find_or_start(spec_of(model), idle_minutes=0.02)
+    client = CompletionsClient(endpoint.url, token=endpoint.token)
+    while (await client.health())["status"] != "ready":
+        await asyncio.sleep(0.02)
+    began = time.monotonic()
+    async with aclosing(client.stream([1, 2, 3], max_tokens=90_000)) as stream:
+        async for _ in stream:
+            if time.monotonic() - began > 3:
+                break
+    await client.close()
+    await until(lambda: not alive(endpoint.pid))
 
 
 async def test_a_stale_state_file_is_no_server(model: Path) -> None:
@@ -137,6 +168,101 @@ async def test_a_stale_state_file_is_no_server(model: Path) -> None:
     endpoint = await find_or_start(spec, idle_minutes=5)
     assert endpoint.pid != 1
     assert await health_of(endpoint)
+
+
+async def test_another_program_at_the_old_port_is_no_server(model: Path) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response([])
+
+    app = web.Application()
+    app.router.add_get("/health", answer)
+    async with TestServer(app) as other:
+        assert other.port is not None
+        spec = spec_of(model)
+        state.write(spec.key(), state.Endpoint(pid=1, port=other.port, token="old"))
+        endpoint = await find_or_start(spec, idle_minutes=5)
+        assert endpoint.port != other.port
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the launcher is a script")
+async def test_the_process_may_be_only_a_launcher(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a Windows venv, whose python.exe starts the real one."""
+    launcher = tmp_path / "python"
+    launcher.write_text(
+        f"#!{sys.executable}\nimport subprocess, sys\n"
+        f"sys.exit(subprocess.call([{sys.executable!r}, *sys.argv[1:]]))\n"
+    )
+    launcher.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(launcher))
+    assert await health_of(await find_or_start(spec_of(model), idle_minutes=5))
+
+
+async def test_modules_that_lie_about_are_not_imported(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "aiohttp.py").write_text("raise SystemExit('the wrong one')")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    monkeypatch.chdir(home)
+    assert await health_of(await find_or_start(spec_of(model), idle_minutes=5))
+
+
+async def test_who_stops_waiting_for_a_start_leaves_no_process(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody would find it before it listens, so the next would start a second one."""
+    started: list[subprocess.Popen[bytes]] = []
+    spawn = supervisor.spawn
+
+    def keep(spec: state.ServerSpec, idle_minutes: float) -> subprocess.Popen[bytes]:
+        started.append(spawn(spec, idle_minutes))
+        return started[-1]
+
+    monkeypatch.setattr(supervisor, "spawn", keep)
+    engine = make_engine(model)
+    await until(lambda: started)
+    await engine.close()
+    [process] = started
+    await until(lambda: process.poll() is not None)
+    assert state.read_all() == []
+
+
+@pytest.mark.parametrize("at_work", [True, False], ids=["while it generates", "while it loads"])
+async def test_told_to_stop_it_ends_cleanly(model: Path, at_work: bool) -> None:
+    spec = spec_of(model)
+    process = supervisor.spawn(spec, idle_minutes=5)
+    await until(lambda: state.read(spec.key()))
+    endpoint = state.read(spec.key())
+    assert endpoint is not None
+    client = CompletionsClient(endpoint.url, token=endpoint.token)
+    stream = client.stream([1, 2, 3], max_tokens=90_000)
+    if at_work:
+        while (await client.health())["status"] != "ready":
+            await asyncio.sleep(0.02)
+        await anext(stream)
+    await client.shut_down()
+    await until(lambda: process.poll() is not None)
+    assert process.returncode == 0
+    await stream.aclose()
+    await client.close()
+
+
+async def test_whatever_goes_wrong_is_told(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(_: object) -> None:  # as filelock does on some network file systems
+        raise NotImplementedError("no locks here")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(supervisor, "_acquire", refuse)
+        engine = make_engine(model)
+        await until(lambda: engine.state.status == "failed")
+    assert engine.state.message == "no locks here"
+    engine.lost()
+    await until(lambda: engine.client)
+    await engine.close()
 
 
 async def test_a_model_that_cannot_be_loaded_is_told_and_tried_anew(tmp_path: Path) -> None:

@@ -14,6 +14,11 @@ CORPUS = ["def add(a, b):\n    return a + b\n\n\nclass Point:\n    x: int = 0\n"
 
 def byte_level(control: list[str]) -> Tokenizer:
     """In the manner of StarCoder2 and Seed-Coder: byte-level BPE, control tokens added."""
+    return Tokenizer(byte_level_json(control))
+
+
+def byte_level_json(control: list[str]) -> str:
+    """The `tokenizer.json` of `byte_level`."""
     hub = HubTokenizer(models.BPE())
     hub.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     hub.decoder = decoders.ByteLevel()
@@ -24,7 +29,7 @@ def byte_level(control: list[str]) -> Tokenizer:
         show_progress=False,
     )
     hub.train_from_iterator(CORPUS, trainer)
-    return Tokenizer(hub.to_str())
+    return str(hub.to_str())
 
 
 def sentencepiece(control: list[str], *, metaspace: bool = False) -> Tokenizer:

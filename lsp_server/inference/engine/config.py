@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lsp_server.inference.models.model import window_of
+
 LLAMA_LIKE = ("LlamaForCausalLM", "Qwen2ForCausalLM", "MistralForCausalLM")
 
 
@@ -23,7 +25,6 @@ class ModelConfig:
     heads: int
     kv_heads: int
     head_dim: int
-    vocabulary: int
     norm_eps: float
     rope_theta: float
     rope_factor: float
@@ -62,21 +63,13 @@ def llama_config(raw: dict[str, Any]) -> ModelConfig | None:
         heads=heads,
         kv_heads=raw.get("num_key_value_heads") or heads,
         head_dim=raw.get("head_dim") or raw["hidden_size"] // heads,
-        vocabulary=raw["vocab_size"],
         norm_eps=raw["rms_norm_eps"],
         rope_theta=float(rope.get("rope_theta") or raw.get("rope_theta") or 10000.0),
         rope_factor=float(rope.get("factor", 1.0)) if rope_type == "linear" else 1.0,
-        window=_window(raw),
+        window=window_of(raw),
         tied_embeddings=bool(raw.get("tie_word_embeddings", False)),
         eos_ids=eos_ids(raw),
     )
-
-
-def _window(raw: dict[str, Any]) -> int:
-    """Positions that full attention may span; a sliding window is an upper bound of it."""
-    window = int(raw["max_position_embeddings"])
-    slides = raw.get("use_sliding_window", True) and raw.get("sliding_window")
-    return min(window, int(slides)) if slides else window
 
 
 def _as_list(value: int | list[int] | None) -> list[int]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from lsp_server.inference.engine.kv_cache import Slots
+from lsp_server.inference.engine.kv_cache import Slot, Slots
 from lsp_server.inference.engine.model import CausalModel, Stopped
 
 PREFILL_CHUNK = 512
@@ -47,8 +46,8 @@ class Usage:
     completion: int = 0
 
 
-class PromptTooLongError(ValueError):
-    """Prompt and completion do not fit into the model's window."""
+class PromptError(ValueError):
+    """A prompt that the model cannot take; the message says why."""
 
 
 class Generator:
@@ -68,16 +67,10 @@ class Generator:
     ) -> Iterator[Token]:
         """Tokens up to, and without, one that ends the text. `usage` is filled as they come.
 
-        Raises `Stopped` soon after `stopped()` turns true, `PromptTooLongError` when prompt and
-        `max_tokens` exceed the window, ValueError for an empty prompt.
+        Raises `Stopped` soon after `stopped()` turns true, `PromptError` when the prompt is empty,
+        holds an id that the model does not have, or exceeds the window with `max_tokens`.
         """
-        if not ids:
-            raise ValueError("the prompt is empty")
-        if len(ids) + sampling.max_tokens > self.model.window:
-            raise PromptTooLongError(
-                f"the prompt's {len(ids)} tokens and {sampling.max_tokens} new ones exceed the "
-                f"model's window of {self.model.window}"
-            )
+        self._check(ids, sampling.max_tokens)
         slot = self._slots.acquire(ids)
         usage.prompt, usage.cached = len(ids), len(slot.ids)
         pending = list(ids[len(slot.ids) :])
@@ -92,13 +85,31 @@ class Generator:
             yield token
             pending = [token.id]
 
-    def _advance(self, slot: Any, pending: list[int], stopped: Callable[[], bool]) -> Tensor:
+    def _check(self, ids: Sequence[int], max_tokens: int) -> None:
+        # an id too high would be an error for one request on a CPU, but for all later ones on CUDA
+        if not ids or not 0 <= min(ids) <= max(ids) < self.model.vocabulary:
+            raise PromptError(
+                f"the prompt must hold token ids from 0 to {self.model.vocabulary - 1}"
+            )
+        if len(ids) + max_tokens > self.model.window:
+            raise PromptError(
+                f"the prompt's {len(ids)} tokens and {max_tokens} new ones exceed the model's "
+                f"window of {self.model.window}"
+            )
+
+    def _advance(self, slot: Slot, pending: list[int], stopped: Callable[[], bool]) -> Tensor:
         """Prefill or decode: runs `pending` through the model; logits after its last token."""
         for begin in range(0, len(pending), PREFILL_CHUNK):
             if stopped():
                 raise Stopped
             chunk = pending[begin : begin + PREFILL_CHUNK]
-            logits = self.model.forward(chunk, slot.cache, len(slot.ids), stopped)
+            try:
+                logits = self.model.forward(chunk, slot.cache, len(slot.ids), stopped)
+            except Stopped:
+                raise
+            except Exception:  # out of memory, say: some layers may have got their keys, some not
+                self._slots.discard(slot)
+                raise
             slot.ids.extend(chunk)
         return logits
 

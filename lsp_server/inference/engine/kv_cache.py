@@ -30,7 +30,7 @@ class Slots:
     """A few slots in order of use, so that two files do not evict each other.
 
     A prompt takes over the slot that shares the most with it, when that is at least half of either;
-    else it gets a new slot, or the one longest unused.
+    else it gets an empty or a new slot, or the one longest unused.
     """
 
     def __init__(self, count: int, new_cache: Callable[[], Cache]) -> None:
@@ -55,7 +55,14 @@ class Slots:
         self._slots.append(slot)
         return slot
 
+    def discard(self, slot: Slot) -> None:
+        """Give up an acquired slot, whose cache may be in any state."""
+        self._slots.remove(slot)
+
     def _fresh_slot(self) -> Slot:
+        for index, slot in enumerate(self._slots):
+            if not slot.ids:  # its prompt was withdrawn early; such must not push out the others
+                return self._slots.pop(index)
         if len(self._slots) < self._count:
             return Slot(self._new_cache())
         return self._slots.pop(0)

@@ -6,6 +6,7 @@ is fp32, because attention with one query is several times slower in bf16 there.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -75,6 +76,7 @@ class Llama:
     ) -> None:
         self.config = config
         self.window = config.window
+        self.vocabulary = embedding.shape[0]
         self.eos_ids = config.eos_ids
         self.device = embedding.device
         self._embedding = embedding
@@ -116,11 +118,16 @@ class Llama:
         return F.rms_norm(x, (self.config.hidden,), weight, self.config.norm_eps)
 
     def _mask(self, rows: int, start: int) -> Tensor | None:
-        """Which of the positions `0 .. start + rows` each new row may see; None: all of them."""
+        """To be added to each new row's scores of positions `0 .. start + rows`; None: nothing.
+
+        In the cache's type: a mask of booleans would be turned into this anew in every layer.
+        """
         if rows == 1:
             return None
-        mask = torch.ones(rows, start + rows, dtype=torch.bool, device=self.device)
-        return mask.tril_(start).repeat(self.config.heads // self.config.kv_heads, 1)
+        hidden = torch.full(
+            (rows, start + rows), -math.inf, dtype=self._cache_dtype, device=self.device
+        )
+        return hidden.triu_(start + 1).repeat(self.config.heads // self.config.kv_heads, 1)
 
     def _attend(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from lsp_server.inference.engine.weights import compute_dtype, load_llama
 
 def cpu_threads(wanted: int | None) -> int:
     """Threads for matrix products: one core is left to the editor, unless told otherwise."""
-    return wanted or max(1, (os.cpu_count() or 1) - 1)
+    # not cpu_count: in a container or under taskset a process may have few of many cores
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return wanted or max(1, cores - 1)
 
 
 def pick_device(wanted: str) -> torch.device:
@@ -41,6 +44,9 @@ def load_generator(
     Raises ValueError or OSError with a message for the user when it cannot be loaded.
     """
     torch.set_num_threads(cpu_threads(threads))
+    # on recent data centre GPUs torch prefers cuDNN's attention, which plans for some 30 ms at
+    # every new length of the cache, that is at every token
+    torch.backends.cuda.enable_cudnn_sdp(False)
     target = pick_device(device)
     dtype = compute_dtype(target)
     raw = read_raw(directory)

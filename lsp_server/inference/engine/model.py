@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 
 
@@ -13,9 +14,11 @@ class Stopped(Exception):
 
 
 class CausalModel(Protocol):
-    """A decoder for one sequence at a time."""
+    """A decoder for one sequence at a time. `vocabulary`: token ids are below it."""
 
+    device: torch.device
     window: int
+    vocabulary: int
     eos_ids: tuple[int, ...]
 
     def new_cache(self) -> Any:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from lsp_server.inference.engine.config import eos_ids
+from lsp_server.inference.models.model import window_of
 
 
 class TransformersCache:
@@ -40,13 +41,14 @@ class TransformersModel:
     ) -> None:
         from transformers import AutoModelForCausalLM
 
-        self.window = int(raw.get("max_position_embeddings") or raw.get("n_positions") or 2048)
+        self.window = window_of(raw)
         self.eos_ids = eos_ids(raw)
         self.device = device
         model = AutoModelForCausalLM.from_pretrained(
             directory, dtype=dtype, use_safetensors=True, trust_remote_code=False
         )
         self._model: Any = model.to(device).eval()
+        self.vocabulary: int = self._model.get_input_embeddings().weight.shape[0]
 
     def new_cache(self) -> TransformersCache:
         """An empty KV cache for one prompt."""

@@ -19,6 +19,7 @@ class Checkpoint:
     """Tensors of all `*.safetensors` files of a directory, by name, read one at a time.
 
     Raises FileNotFoundError when there is none: other formats can carry code and are not read.
+    Asked for a tensor that is missing, it raises ValueError.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -32,6 +33,8 @@ class Checkpoint:
         return name in self._where
 
     def __getitem__(self, name: str) -> Tensor:
+        if name not in self._where:  # as in quantised checkpoints
+            raise ValueError(f"the weights lack {name}")
         tensor: Tensor = self._where[name].get_tensor(name)
         return tensor
 
@@ -39,7 +42,8 @@ class Checkpoint:
 def compute_dtype(device: torch.device) -> torch.dtype:
     """bf16 where the hardware multiplies it fast, else fp32."""
     if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if native else torch.float16
     fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
     return torch.bfloat16 if fast else torch.float32
 

@@ -95,7 +95,9 @@ def write_tokenizer(path: Path, directory: Path) -> None:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(path.parent), gguf_file=path.name)
+        tokenizer = AutoTokenizer.from_pretrained(
+            str(path.parent), gguf_file=path.name, trust_remote_code=False
+        )
         tokenizer.backend_tokenizer.save(str(directory / "tokenizer.json"))
     except Exception as error:  # transformers raises many kinds for a vocabulary it cannot read
         raise GGUFError(

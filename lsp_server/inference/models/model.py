@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lsp_server.inference.models.progress import ModelError
 
@@ -67,8 +69,14 @@ def what_instead(names: set[str]) -> str:
 def read_window(directory: Path) -> int:
     """The context window in tokens that a model's config.json states."""
     try:
-        config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
-        stated = (config.get(key) for key in _WINDOW_KEYS)
-        return next((int(value) for value in stated if value), _LEAST_WINDOW)
+        return window_of(json.loads((directory / "config.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise ModelError(f"{directory / 'config.json'} cannot be read: {error}") from error
+
+
+def window_of(config: Mapping[str, Any]) -> int:
+    """Positions that full attention may span; a sliding window is an upper bound of it."""
+    stated = (config.get(key) for key in _WINDOW_KEYS)
+    window = next((int(value) for value in stated if value), _LEAST_WINDOW)
+    slides = config.get("use_sliding_window", True) and config.get("sliding_window")
+    return min(window, int(slides)) if slides else window

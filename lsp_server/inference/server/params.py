@@ -8,6 +8,7 @@ from typing import Any
 
 MAX_STOPS = 16
 MAX_LOGPROBS = 20
+MAX_TOKEN_ID = (1 << 31) - 1
 
 
 class RequestError(Exception):
@@ -80,7 +81,9 @@ def _prompt(prompt: Any) -> str | tuple[int, ...]:
 
 
 def _ids(value: Any, name: str) -> tuple[int, ...]:
-    if not isinstance(value, list) or not all(type(each) is int and each >= 0 for each in value):
+    if not isinstance(value, list) or not all(
+        type(each) is int and 0 <= each <= MAX_TOKEN_ID for each in value
+    ):
         raise RequestError(f"{name} must be a list of token ids", param=name)
     return tuple(value)
 

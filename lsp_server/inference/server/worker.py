@@ -44,12 +44,13 @@ class End:
     timings_ms: dict[str, float]
 
 
-Event = Piece | End | Exception
+Event = Piece | End | RequestError
 
 
 @dataclass(slots=True)
 class Job:
-    """One request in the engine's hands. `events` are read on the event loop it came from."""
+    """One request in the engine's hands. `events` are read on the event loop it came from; the last
+    one is an End or a RequestError."""
 
     params: CompletionParams
     loop: asyncio.AbstractEventLoop
@@ -74,13 +75,13 @@ class Loaded:
 class Worker:
     """Loads a model and answers jobs in the order they come, on one thread.
 
-    `busy` and `idle_since` (seconds of the monotonic clock) tell whether it computes. `changed` is
-    called on the worker's thread.
+    `state` tells how far loading is; `busy` and `idle_since` (seconds of the monotonic clock)
+    whether it computes.
     """
 
     def __init__(self, load: Callable[[Callable[[EngineState], None]], Loaded]) -> None:
         self._load = load
-        self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._running: dict[str, Job] = {}
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -107,18 +108,21 @@ class Worker:
     def _run(self) -> None:
         try:
             loaded = self._load(self._set_state)
-        except Exception as error:
+        except BaseException as error:  # a panic of tokenizers is no Exception
             log.exception("the model cannot be loaded")
-            self._set_state(EngineState("failed", str(error)))
+            self._set_state(EngineState("failed", str(error) or repr(error)))
             return
-        self._set_state(EngineState("ready"))
-        while (job := self._queue.get()) is not None:
+        self._set_state(EngineState("ready", f"on {loaded.generator.model.device}"))
+        while True:
+            job = self._queue.get()
             self.busy = True
             try:
                 _work_off(job, loaded)
-            except Exception as error:
-                log.exception("a request failed")
+            except RequestError as error:
                 job.emit(error)
+            except BaseException as error:
+                log.exception("a request failed")
+                job.emit(RequestError(f"the engine failed: {error!r}", status=500))
             self._forget(job)
             self.busy, self.idle_since = False, time.monotonic()
 
@@ -152,7 +156,7 @@ def _work_off(job: Job, loaded: Loaded) -> None:
 def _generate(
     job: Job, loaded: Loaded, usage: Usage, stages: dict[str, float], started: float
 ) -> FinishReason:
-    from lsp_server.inference.engine.generate import PromptTooLongError, Sampling
+    from lsp_server.inference.engine.generate import PromptError, Sampling
 
     params = job.params
     ids = _prompt_ids(params, loaded.tokenizer)
@@ -171,7 +175,7 @@ def _generate(
             job.emit(Piece(stream.push(token.id), token))
             if stream.stopped:
                 return "stop"
-    except PromptTooLongError as error:
+    except PromptError as error:
         raise RequestError(str(error), param="prompt") from error
     if rest := stream.flush():
         job.emit(Piece(rest, None))
@@ -180,15 +184,8 @@ def _generate(
 
 def _prompt_ids(params: CompletionParams, tokenizer: Tokenizer) -> list[int]:
     if isinstance(params.prompt, str):
-        ids = list(tokenizer.encode(params.prompt).ids)
-    else:
-        ids = list(params.prompt)
-    vocabulary = tokenizer.get_vocab_size(with_added_tokens=True)
-    if not ids or max(ids) >= vocabulary:
-        raise RequestError(
-            f"the prompt must hold token ids from 0 to {vocabulary - 1}", param="prompt"
-        )
-    return ids
+        return list(tokenizer.encode(params.prompt).ids)
+    return list(params.prompt)
 
 
 def load_model(
@@ -223,6 +220,4 @@ def _directory(name: str, report: Callable[[EngineState], None]) -> Path:
         percent = 100 * progress.done / progress.total if progress.total else None
         report(EngineState("downloading", f"{progress.status} {name}", percent))
 
-    store = ModelStore()
-    model = store.find(name) or store.pull(name, tell)
-    return model.directory
+    return ModelStore().pull(name, tell).directory

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ import torch
 from lsp_server.inference.engine.config import llama_config, read_raw
 from lsp_server.inference.engine.generate import (
     Generator,
-    PromptTooLongError,
+    PromptError,
     Sampling,
     Token,
     Usage,
@@ -16,7 +17,7 @@ from lsp_server.inference.engine.generate import (
 from lsp_server.inference.engine.model import CausalModel, Stopped
 from lsp_server.inference.engine.transformers_model import TransformersModel
 from lsp_server.inference.engine.weights import load_llama
-from tests.inference.tiny_models import write_model
+from tests.inference.tiny_models import VOCABULARY, write_model
 
 CPU = torch.device("cpu")
 PROMPT = [10, 20, 30, 40, 50]
@@ -110,10 +111,33 @@ def test_stop_is_felt_in_prefill(generator: Generator) -> None:
 
 
 def test_what_does_not_fit_the_window_is_refused(generator: Generator) -> None:
-    with pytest.raises(PromptTooLongError, match="2048"):
+    with pytest.raises(PromptError, match="2048"):
         run(generator, [1] * 2040)
-    with pytest.raises(ValueError, match="empty"):
-        run(generator, [])
+
+
+@pytest.mark.parametrize("ids", [[], [1, VOCABULARY], [1, -1]])
+def test_ids_that_the_model_does_not_have_are_refused(generator: Generator, ids: list[int]) -> None:
+    with pytest.raises(PromptError, match=f"from 0 to {VOCABULARY - 1}"):
+        run(generator, ids)
+
+
+def test_a_pass_that_fails_leaves_no_half_filled_cache(
+    generator: Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh, _ = run(generator, PROMPT)
+    forward = generator.model.forward
+
+    def fail(*arguments: Any) -> Any:
+        forward(*arguments)
+        raise RuntimeError("out of memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(generator.model, "forward", fail)
+        with pytest.raises(RuntimeError, match="memory"):
+            run(generator, [*PROMPT, 60, 70])
+    again, usage = run(generator, PROMPT)
+    assert usage.cached == 0
+    assert again == fresh
 
 
 def test_another_architecture_through_transformers(tmp_path: Path) -> None:

@@ -57,6 +57,21 @@ def test_two_files_keep_their_slots() -> None:
     assert slots.acquire([1, 2] + [3] * 50 + [7]) is b
 
 
+def test_prompts_that_were_withdrawn_push_nothing_out() -> None:
+    slots = Slots(2, CountingCache)
+    fill(slots, [1] * 50)
+    for _ in range(3):
+        slots.acquire([2] * 50)  # and not a token of it was computed
+    assert slots.acquire([1] * 51).ids == [1] * 50
+
+
+def test_a_discarded_slot_is_not_used_again() -> None:
+    slots = Slots(1, CountingCache)
+    slot = fill(slots, [1] * 9)
+    slots.discard(slot)
+    assert slots.acquire([1] * 9) is not slot
+
+
 def test_the_slot_longest_unused_is_given_up() -> None:
     slots = Slots(2, CountingCache)
     a, b = fill(slots, [1] * 9), fill(slots, [2] * 9)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from lsp_server.inference.engine.config import llama_config, read_raw
 from lsp_server.inference.engine.llama import Llama
@@ -116,6 +117,15 @@ def test_sliding_window_bounds_the_window(tmp_path: Path) -> None:
     config = llama_config(read_raw(tmp_path))
     assert config is not None
     assert config.window == 512
+
+
+def test_a_missing_weight_is_named(tmp_path: Path) -> None:
+    write_model(tmp_path, "Llama")
+    weights = load_file(tmp_path / "model.safetensors")
+    del weights["model.layers.1.mlp.up_proj.weight"]
+    save_file(weights, tmp_path / "model.safetensors")
+    with pytest.raises(ValueError, match=r"lack model\.layers\.1\.mlp\.up_proj\.weight"):
+        load(tmp_path)
 
 
 def test_pickles_are_not_read(tmp_path: Path) -> None:

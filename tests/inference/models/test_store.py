@@ -194,6 +194,44 @@ def test_part_that_is_too_large_is_cut_off(published: Published, store: ModelSto
     assert left_over(store) == set()
 
 
+def deflated(content: bytes) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("tokenizer.json", content)
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        b"no zip",
+        b"PK\5\6" + bytes(18),  # a zip without files
+        deflated(b"a" * 9999).replace(b"tokenizer.json" + b"\xed", b"tokenizer.json" + b"\xff"),
+    ],
+    ids=["no zip", "an empty one", "broken data"],
+)
+def test_a_damaged_package_is_an_error_for_the_user(
+    published: Published, store: ModelStore, packed: bytes
+) -> None:
+    published.publish()
+    published.index.add("tiny-tokenizer", {"data/tokenizer.json.zip": packed})
+    with pytest.raises(ModelError, match=r"tokenizer\.json could not be fetched"):
+        store.pull_tokenizer("tiny")
+
+
+def test_modules_of_the_current_folder_are_not_imported(
+    published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be a checked-out repository's."""
+    published.publish()
+    repository = tmp_path / "repository"
+    repository.mkdir()
+    (repository / "pip.py").write_text("open('ran', 'w')")
+    monkeypatch.chdir(repository)
+    assert ModelStore(Path("store")).pull_tokenizer("tiny").directory.is_absolute()
+    assert sorted(path.name for path in repository.iterdir()) == ["pip.py", "store"]
+
+
 def test_too_little_disk_is_said_before_the_download(
     published: Published, store: ModelStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -288,7 +326,10 @@ def test_local_gguf_is_converted_once_and_outlives_its_file(
     path = write_gguf(tmp_path / "mine.gguf", "llama", make_tensors(biases=False, tied=True))
     write_tokenizer(tmp_path)
     assert store.find(str(path)) is None
+    with pytest.raises(ModelError, match="to be converted first: `coder-lsp models pull"):
+        store.pull_tokenizer(str(path))
     model = store.pull(str(path), lambda _: None)
+    assert store.pull_tokenizer(str(path)) == model
     assert (model.name, model.family, model.window) == (str(path), None, 512)
     assert (model.directory / "model.safetensors").exists()
     path.unlink()
@@ -299,6 +340,13 @@ def test_local_gguf_is_converted_once_and_outlives_its_file(
 def test_local_gguf_that_is_not_there(tmp_path: Path, store: ModelStore) -> None:
     with pytest.raises(ModelError, match="there is no file"):
         store.pull(str(tmp_path / "none.gguf"), lambda _: None)
+
+
+def test_local_gguf_without_a_tokenizer_says_what_to_do(tmp_path: Path, store: ModelStore) -> None:
+    path = write_gguf(tmp_path / "mine.gguf", "llama", make_tensors(biases=False, tied=True))
+    with pytest.raises(ModelError, match=r"Put the model's tokenizer\.json next to the file"):
+        store.pull(str(path), lambda _: None)
+    assert store.find(str(path)) is None
 
 
 def test_second_process_waits_and_finds_the_model_done(tmp_path: Path, store: ModelStore) -> None:

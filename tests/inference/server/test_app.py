@@ -71,7 +71,9 @@ async def until_idle(api: TestClient[Any, Any]) -> None:
 
 
 async def until_busy(api: TestClient[Any, Any]) -> None:
+    deadline = time.monotonic() + 20
     while not (await (await api.get("/health")).json())["busy"]:
+        assert time.monotonic() < deadline, "the engine does not begin"
         await asyncio.sleep(0.005)
 
 
@@ -122,6 +124,13 @@ async def test_a_token_is_needed(api: TestClient[Any, Any], path: str, given: st
     response = await api.request(method, path, headers={"Authorization": given})
     assert response.status == 401
     assert "token" in (await response.json())["error"]["message"]
+
+
+async def test_a_header_that_is_no_text_is_refused_as_any_other(api: TestClient[Any, Any]) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    writer.write(b"GET /health HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \xe9\r\n\r\n")
+    assert b" 401 " in await reader.readline()
+    writer.close()
 
 
 @pytest.mark.parametrize(
@@ -176,7 +185,7 @@ async def test_a_newer_request_of_a_user_takes_over(api: TestClient[Any, Any]) -
 
 
 async def test_other_users_wait_their_turn(api: TestClient[Any, Any]) -> None:
-    first = asyncio.create_task(complete(api, max_tokens=200, user="me"))
+    first = asyncio.create_task(complete(api, max_tokens=2000, user="me"))
     await until_busy(api)
     second = await complete(api, max_tokens=3, user="you")
     assert (await first)["choices"][0]["finish_reason"] == "length"

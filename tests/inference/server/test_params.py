@@ -32,6 +32,7 @@ def test_one_stop_string_or_several() -> None:
         ({"prompt": ["a", "b"]}, "prompt"),
         ({"prompt": [1, -1]}, "prompt"),
         ({"prompt": [True]}, "prompt"),
+        ({"prompt": [1 << 40]}, "prompt"),
         ({"prompt": "x", "max_tokens": 0}, "max_tokens"),
         ({"prompt": "x", "max_tokens": "9"}, "max_tokens"),
         ({"prompt": "x", "temperature": 3}, "temperature"),
