@@ -12,13 +12,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import platform
 import random
-import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+
+from common import print_setting, spread
 
 from lsp_server.inference import state
 from lsp_server.inference.client import CompletionsClient
@@ -53,12 +52,11 @@ async def run(model: str, repeat: int) -> None:
             if engine.state.status == "failed":
                 raise SystemExit(engine.state.message)
             await asyncio.sleep(0.1)
-        print(f"command: {' '.join(sys.argv)}")
-        print(f"machine: {platform.processor() or platform.machine()}, {os.cpu_count()} cores")
+        print_setting()
         print(f"model:   {model}")
         for name, hang_up in (("decode", in_decode), ("prefill", in_prefill)):
             times = [await time_one(engine.client, hang_up, seed) for seed in range(repeat)]
-            print(f"{name}: {spread(times)}")
+            print(f"{name}: {spread(times, 99)}")
     finally:
         await engine.close()
         await stop_all()
@@ -97,16 +95,6 @@ async def in_prefill(client: CompletionsClient, prompt: list[int]) -> float:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     return closed
-
-
-def spread(values: list[float]) -> str:
-    """Median, 99th percentile and worst, in milliseconds."""
-    ordered = sorted(values)
-    p99 = ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))]
-    return (
-        f"median {statistics.median(ordered):.1f} ms, p99 {p99:.1f} ms, worst {ordered[-1]:.1f} ms "
-        f"of {len(ordered)}"
-    )
 
 
 if __name__ == "__main__":

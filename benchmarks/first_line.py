@@ -15,18 +15,16 @@ import argparse
 import asyncio
 import json
 import lzma
-import os
-import platform
 import random
 import statistics
 import sys
-import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import attrs
+from common import print_setting, spread
 from tqdm import tqdm
 
 from lsp_server.completion.service import CompletionService
@@ -141,9 +139,7 @@ def first_line(text: str) -> str:
 def report(hits: list[bool], suggestions: list[Suggestion]) -> None:
     """Print score, 95 % bootstrap interval, outcomes, orders and latencies."""
     low, high = bootstrap(hits)
-    print(f"command: {' '.join(sys.argv)}")
-    print(f"machine: {platform.processor() or platform.machine()}, {os.cpu_count()} cores")
-    print(f"date:    {time.strftime('%Y-%m-%d')}")
+    print_setting()
     share = 100 * sum(hits) / len(hits)
     print(f"first-line exact match: {share:.1f} % [{low:.1f}, {high:.1f}] of {len(hits)} rows")
     receipts = [suggestion.receipt for suggestion in suggestions]
@@ -154,7 +150,7 @@ def report(hits: list[bool], suggestions: list[Suggestion]) -> None:
         print(f"tokens, {part}: median {statistics.median(tokens):.0f}, most {max(tokens)}")
     for stage in ("prompt", "first_token", "generate"):
         times = [r.stages_ms[stage] for r in receipts if stage in r.stages_ms]
-        print(f"{stage}: {spread(times)}")
+        print(f"{stage}: {spread(times, 25, 75, 95)}")
 
 
 def bootstrap(hits: list[bool]) -> tuple[float, float]:
@@ -164,20 +160,6 @@ def bootstrap(hits: list[bool]) -> tuple[float, float]:
         100 * sum(draw.choices(hits, k=len(hits))) / len(hits) for _ in range(RESAMPLES)
     )
     return shares[int(0.025 * RESAMPLES)], shares[int(0.975 * RESAMPLES)]
-
-
-def spread(values: Iterable[float]) -> str:
-    """Median, quartiles and 95th percentile, in milliseconds."""
-    ordered = sorted(values)
-    if not ordered:
-        return "none"
-
-    def at(share: float) -> float:
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
-
-    return (
-        f"median {at(0.5):.0f} ms, quartiles {at(0.25):.0f} and {at(0.75):.0f}, p95 {at(0.95):.0f}"
-    )
 
 
 if __name__ == "__main__":

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lsp_server import __version__
 
@@ -23,11 +23,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):  # code is Unicode, a pipe on Windows is not
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     words = sys.argv[1:] if argv is None else argv
-    # an editor waits for the server: all the options of the other commands are not read first
+    # an editor waits for this one: the parser of all commands would only delay it
     args = None if SERVING.issuperset(words) else make_parser().parse_args(words)
-    command = args.command if args and args.command else "serve"
+    command = getattr(args, "command", None) or "serve"
     try:
-        return int(_COMMANDS[command](args))
+        return _COMMANDS[command](args)
     except KeyboardInterrupt:
         return 130
 
@@ -74,7 +74,7 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _serve(args: argparse.Namespace | None) -> int:
+def _serve(args: object) -> int:
     from lsp_server.lsp.server import serve_stdio
 
     return serve_stdio()
@@ -112,16 +112,17 @@ def _model_server(args: argparse.Namespace) -> int:
 
         print(f"{asyncio.run(stop_all())} stopped")
         return 0
-    from lsp_server.inference.hardware import default_model, gpu_memory_bytes
+    from lsp_server.inference.engines import chosen_model
     from lsp_server.inference.server.main import run
     from lsp_server.inference.state import ServerSpec
+    from lsp_server.settings import EngineSettings, Settings
 
-    model = args.model or default_model(gpu_memory_bytes())
+    model = chosen_model(Settings(args.model, engine=EngineSettings(device=args.device)))
     spec = ServerSpec(model, args.device, args.threads, args.kv_slots)
     return run(spec, args.idle_minutes)
 
 
-_COMMANDS = {
+_COMMANDS: dict[str, Callable[[Any], int]] = {
     "serve": _serve,
     "complete": _complete,
     "demo": _demo,

@@ -23,11 +23,6 @@ import attrs
 import cattrs
 import platformdirs
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 API_KEY_VARIABLE = "CODER_LSP_API_KEY"
 CONFIG_VARIABLE = "CODER_LSP_CONFIG"
 
@@ -85,7 +80,7 @@ class CompletionSettings:
     completion_list: Literal["auto", "always", "never"] = _setting(
         "auto",
         "Whether textDocument/completion offers suggestions; auto: only to clients without inline "
-        "completion.",
+        "completion. A change to always takes effect with the next start.",
     )
 
 
@@ -186,13 +181,21 @@ def is_loopback(url: str) -> bool:
 
 def _read_user_file(problems: list[str]) -> Mapping[str, Any]:
     try:
-        tree: Mapping[str, Any] = tomllib.loads(config_file().read_text(encoding="utf-8"))
-        return tree
+        return _parse_toml(config_file().read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
         problems.append(f"{config_file()} cannot be read and is left out: {error}")
         return {}
+
+
+def _parse_toml(text: str) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):  # here, since most users have no such file
+        import tomllib
+    else:
+        import tomli as tomllib
+    tree: dict[str, Any] = tomllib.loads(text)
+    return tree
 
 
 def _fields(cls: type) -> dict[str, attrs.Attribute[Any]]:

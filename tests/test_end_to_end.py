@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -39,6 +40,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     monkeypatch.setenv(state.STATE_VARIABLE, str(tmp_path))
     yield
+    for endpoint in state.read_all():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(endpoint.pid, signal.SIGCONT)  # a test that failed may have left it stopped
     await stop_all()
 
 

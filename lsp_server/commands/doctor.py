@@ -22,6 +22,7 @@ from lsp_server.inference.engines import chosen_model
 from lsp_server.inference.hardware import gpu_memory_bytes
 from lsp_server.inference.models.store import ModelError, ModelStore, default_root
 from lsp_server.inference.supervisor import health_of
+from lsp_server.lsp.logs import log_file
 from lsp_server.prompt.templates import NoTemplateError
 from lsp_server.prompt.tokenizer import TokenizerError
 from lsp_server.settings import Settings, config_file, load
@@ -60,7 +61,11 @@ async def _examine() -> dict[str, Any]:
             "values": _shown(settings),
         },
         "model": about,
-        "folders": {"models": str(default_root()), "state and logs": str(state.state_dir())},
+        "places": {
+            "models": str(default_root()),
+            "model server's state and log": str(state.state_dir()),
+            "language server's log": str(log_file()),
+        },
         "completion": await _timed_completion(settings, about["installed"]),
         "model servers": [h for e in state.read_all() if (h := await health_of(e))],
     }
@@ -131,4 +136,4 @@ def _print(report: dict[str, Any]) -> None:
         else:
             print(f"{name}: {value}")
     if not report["completion"].get("text"):
-        print("No completion came. The logs in the state folder say more.", file=sys.stderr)
+        print("No completion came. The logs say more.", file=sys.stderr)

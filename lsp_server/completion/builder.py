@@ -17,7 +17,7 @@ def load_builder(name: str) -> PromptBuilder:
     """
     model = ModelStore().pull_tokenizer(name)
     tokenizer = _read_tokenizer(model.directory)
-    template = TEMPLATES[model.family] if model.family else recognise(tokenizer)
+    template = TEMPLATES.get(model.family or "") or recognise(tokenizer)
     return PromptBuilder(tokenizer, template, model.window)
 
 

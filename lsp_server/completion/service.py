@@ -120,9 +120,8 @@ class CompletionService:
                 if self._engine is not None and self._engine.state.status == "failed":
                     self._engine.lost()  # it is tried again, with growing pauses
             return ""
-        text = request.text.replace("\r\n", "\n").replace("\r", "\n")
-        offset = len(request.text[: request.offset].replace("\r\n", "\n"))
-        prefix, suffix = text[:offset], text[offset:]
+        prefix = _with_plain_newlines(request.text[: request.offset])
+        suffix = _with_plain_newlines(request.text[request.offset :])
         scope = scope_at(prefix, suffix)
         known, withheld = split_at_token_boundary(prefix)
         began = time.monotonic()
@@ -224,6 +223,10 @@ class CompletionService:
     def _set_state(self, state: EngineState) -> None:
         self.state = state
         self._on_state(state)
+
+
+def _with_plain_newlines(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def _means_gone(error: EngineError) -> bool:

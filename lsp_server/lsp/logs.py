@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 import platformdirs
 
 FORMAT = "%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"
-_MEGABYTE = 2**20
+LARGE = 2 * 2**20
 
 
 def log_file() -> Path:
@@ -18,20 +18,27 @@ def log_file() -> Path:
 
 
 def set_up() -> None:
-    """Log to the file, a few megabytes at most; where it cannot be written, only to stderr.
+    """Log to the file, one for all servers; where it cannot be written, only to stderr.
 
     pygls writes messages, and with them the text of documents, at every level.
     """
     try:
         log_file().parent.mkdir(parents=True, exist_ok=True)
-        handler: logging.Handler = RotatingFileHandler(
-            log_file(), maxBytes=2 * _MEGABYTE, backupCount=2, encoding="utf-8", delay=True
-        )
+        _set_aside_when_large(log_file())
+        handler: logging.Handler = logging.FileHandler(log_file(), encoding="utf-8")
     except OSError:
         handler = logging.StreamHandler()
         handler.setLevel(logging.WARNING)
     logging.basicConfig(format=FORMAT, handlers=[handler], level=logging.INFO)
     logging.getLogger("pygls").setLevel(logging.CRITICAL)
+
+
+def _set_aside_when_large(log: Path) -> None:
+    """At the start only: what several processes write to cannot be renamed later on Windows, nor
+    anywhere without losing some of it."""
+    with contextlib.suppress(OSError):
+        if log.stat().st_size > LARGE:
+            log.replace(log.with_suffix(".old.log"))
 
 
 def set_level(level: str) -> None:

@@ -74,6 +74,8 @@ class _Bar:
         self._token = str(uuid.uuid4())
         self._state = state
         self._shown: tuple[str, int | None] | None = None
+        self._over = False
+        # kept, since the event loop itself keeps no task alive
         self._creation = asyncio.get_running_loop().create_task(self._create())
 
     async def _create(self) -> None:
@@ -81,6 +83,8 @@ class _Bar:
         method = types.WINDOW_WORK_DONE_PROGRESS_CREATE
         with contextlib.suppress(JsonRpcException):  # the client does not want it: show nothing
             await self._server.protocol.send_request_async(method, params)
+            if self._over:
+                return
             message, percentage = self._shown = _content(self._state)
             self._send(
                 types.WorkDoneProgressBegin(
@@ -100,8 +104,7 @@ class _Bar:
     def end(self, state: EngineState) -> None:
         if self._shown is not None:
             self._send(types.WorkDoneProgressEnd(message=state.message or state.status))
-        else:
-            self._creation.cancel()
+        self._over = True
 
     def _send(self, value: Any) -> None:
         params = types.ProgressParams(token=self._token, value=value)

@@ -59,15 +59,15 @@ class Protocol(LanguageServerProtocol):
         """Handle one message; whatever is wrong with it is logged or answered, never raised."""
         message: Any = None
         try:
-            message = json.loads(body)
+            message = _parse(body)
             if not isinstance(message, dict) or message.get("jsonrpc") != self.VERSION:
                 raise JsonRpcInvalidRequest("expected one JSON-RPC 2.0 message")
             if self._admit(message):
                 self.handle_message(self.structure_message(message))
-        except (ValueError, RecursionError):
-            self._refuse(None, JsonRpcParseError("the message is not JSON"))
         except JsonRpcException as error:
             self._refuse(message, error)
+        except Exception:  # such as an answer to a request of ours that was given up
+            logger.exception("a message could not be handled")
 
     def _admit(self, message: Mapping[str, Any]) -> bool:
         """Whether a message may be handled in this phase; raises for a request that may not."""
@@ -129,6 +129,13 @@ class Protocol(LanguageServerProtocol):
         if error is not None:
             error.data = None
         super()._send_response(msg_id, result, error)
+
+
+def _parse(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise JsonRpcParseError("the message is not JSON") from error
 
 
 def _essential(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -72,7 +72,9 @@ class CoderServer(LanguageServer):
         async with self._changing_service:
             self._service_settings = self.settings
             try:
-                self.service = self._make_service(self.settings, self.model.update)
+                self.service = await asyncio.to_thread(  # it imports much
+                    self._make_service, self.settings, self.model.update
+                )
                 await self.service.start()
             except Exception as error:
                 logger.exception("the service did not start")
@@ -80,7 +82,7 @@ class CoderServer(LanguageServer):
 
     async def change_settings(self, editor: Any) -> None:
         """Take over what the editor sent; what it leaves out stays as at initialization."""
-        changed = _section(editor)
+        changed = None if _is_of_other_servers(editor) else _section(editor)
         if changed is None:
             return
         known = self._problems
@@ -177,7 +179,7 @@ class CoderServer(LanguageServer):
 def create_server(make_service: MakeService) -> CoderServer:
     """A language server with all its features; `stdio.serve` runs it.
 
-    `make_service(settings, on_state)` is called once, after `initialize` was answered.
+    `make_service(settings, on_state)` is called once, in a thread, after `initialize` was answered.
     """
     server = CoderServer(make_service)
 
@@ -269,6 +271,13 @@ def _receipt(receipt: Receipt) -> dict[str, Any]:
 
 def _section(tree: Any) -> Any:
     return tree[SECTION] if isinstance(tree, Mapping) and SECTION in tree else tree
+
+
+def _is_of_other_servers(tree: Any) -> bool:
+    """Whether no name in it is ours: Eglot sends all servers' settings to each of them."""
+    ours = {SECTION, *(name.partition(".")[0] for name, _, _ in settings_module.reference())}
+    names = tree if isinstance(tree, Mapping) else {}
+    return bool(names) and ours.isdisjoint(name.partition(".")[0] for name in names)
 
 
 def _merge(below: Any, above: Any) -> Any:

@@ -11,7 +11,7 @@ from lsp_server.settings import Settings
 
 
 class Service(Protocol):
-    """Turns requests into suggestions. All calls come from the event loop's thread.
+    """Turns requests into suggestions. Made in a thread; all calls come from the event loop's.
 
     `receipts` holds the latest requests' receipts, oldest first. `complete` raises nothing but
     CancelledError; cancelling the task that awaits it ends the generation, and the message of the

@@ -14,7 +14,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO, Protocol
+from typing import IO, Any, BinaryIO, Protocol
 
 from lsp_server.lsp.protocol import Protocol as LspProtocol
 
@@ -37,7 +37,8 @@ class Server(Protocol):
 def serve(server: Server, stdin: BinaryIO, stdout: BinaryIO) -> int:
     """Serve one client until it says `exit` or goes away; the process's exit code."""
     ending, ended = threading.Event(), threading.Event()
-    threading.Thread(target=_enforce_end, args=(ending, ended), daemon=True).start()
+    watchdog = (server.protocol, ending, ended)
+    threading.Thread(target=_enforce_end, args=watchdog, daemon=True).start()
     try:
         return asyncio.run(_serve(server, stdin, stdout, ending))
     except KeyboardInterrupt:
@@ -47,10 +48,15 @@ def serve(server: Server, stdin: BinaryIO, stdout: BinaryIO) -> int:
         ending.set()
 
 
-def _enforce_end(ending: threading.Event, ended: threading.Event) -> None:
+def _enforce_end(protocol: LspProtocol, ending: threading.Event, ended: threading.Event) -> None:
     ending.wait()
     if not ended.wait(GRACE_SECONDS):
-        os._exit(1)
+        os._exit(_exit_code(protocol))
+
+
+def _exit_code(protocol: LspProtocol) -> int:
+    """What the client's `exit` earned, else 1: the client is gone."""
+    return 1 if protocol.exit_code is None else protocol.exit_code
 
 
 async def _serve(server: Server, stdin: BinaryIO, stdout: BinaryIO, ending: threading.Event) -> int:
@@ -73,20 +79,22 @@ async def _serve(server: Server, stdin: BinaryIO, stdout: BinaryIO, ending: thre
         await asyncio.sleep(0)  # the handlers started above run up to their first await
     ending.set()
     await server.close()
-    return 1 if protocol.exit_code is None else protocol.exit_code
+    return _exit_code(protocol)
 
 
 def _read_all(
     stdin: BinaryIO, deliver: Callable[[bytes | None], None], ending: threading.Event
 ) -> None:
-    with contextlib.suppress(OSError, ValueError):
+    try:
         while (body := read_message(stdin)) is not None:
             deliver(body)
+    except Exception:  # whatever it is, nothing more can come
+        logger.exception("stdin cannot be read")
     deliver(None)
     ending.set()
 
 
-def read_message(stream: BinaryIO) -> bytes | None:
+def read_message(stream: IO[bytes]) -> bytes | None:
     """The body of the next message; None at the end of the stream."""
     length: int | None = None
     while line := stream.readline():

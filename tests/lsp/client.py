@@ -44,11 +44,12 @@ def isolated_environment(home: Path) -> dict[str, str]:
 
 class LspProcess:
     """A running server. `received` has all that it sent, in order; its own requests are answered
-    with null at once."""
+    with null, at once unless `answering` is off. What it leaves unanswered fails when it ends."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
         self.received: list[dict[str, Any]] = []
+        self.answering = True
         self._ids = itertools.count(1)
         self._versions = itertools.count(2)
         self._answers: dict[int, asyncio.Future[Json]] = {}
@@ -97,6 +98,10 @@ class LspProcess:
         answer = self._answers[number] = asyncio.get_running_loop().create_future()
         self.send({"jsonrpc": "2.0", "id": number, "method": method, "params": params})
         return number, answer
+
+    def answer(self, number: Json) -> None:
+        """Answer a request of the server's."""
+        self.send({"jsonrpc": "2.0", "id": number, "result": None})
 
     async def call(self, method: str, params: Json = None) -> Json:
         return await within(self.request(method, params)[1])
@@ -169,6 +174,10 @@ class LspProcess:
                 lengths = [line for line in header.split(b"\r\n") if b"Content-Length:" in line]
                 body = await stream.readexactly(int(lengths[0].split(b":")[1]))
                 self._take(json.loads(body))
+        for answer in self._answers.values():
+            if not answer.done():
+                answer.set_exception(EOFError("the server has ended"))
+                answer.exception()  # seen: nobody needs to await it
 
     def _take(self, message: dict[str, Any]) -> None:
         self.received.append(message)
@@ -181,8 +190,8 @@ class LspProcess:
                 answer.set_exception(LspError(message["error"]))
             else:
                 answer.set_result(message["result"])
-        elif "id" in message:
-            self.send({"jsonrpc": "2.0", "id": message["id"], "result": None})
+        elif "id" in message and self.answering:
+            self.answer(message["id"])
 
 
 async def within(awaitable: Any, seconds: float = SECONDS) -> Any:

@@ -68,6 +68,17 @@ async def test_initialize_is_answered_at_once_and_without_heavy_modules() -> Non
             assert "torch" not in mapped
 
 
+async def test_the_answer_to_initialize_waits_for_no_import_it_does_not_need() -> None:
+    command = (sys.executable, "-X", "importtime", "-m", "lsp_server")
+    async with LspProcess.start(*command) as server:
+        await server.call("initialize", initialize_params("vscode"))
+    lines = (await server.stderr()).splitlines()
+    imported = {line.rpartition("|")[2].strip() for line in lines}
+    assert "lsp_server.lsp.server" in imported
+    later = {"argparse", "tomllib", "tomli", "logging.handlers", "aiohttp", "tokenizers"}
+    assert imported & later == set()
+
+
 async def test_completing_loads_no_heavy_modules() -> None:
     async with LspProcess.start(*FAKE_SERVER) as server:
         await server.initialize(initialize_params("neovim"))
@@ -107,7 +118,14 @@ async def test_a_service_that_hangs_does_not_keep_the_process() -> None:
         await server.initialize(initialize_params("neovim"))
         server.open(URI, "!stuck")
         await within(server.inline(URI, 0, 1)[1])
-        assert await server.shutdown() == 1
+        assert await server.shutdown() == 0
+
+
+async def test_a_header_that_cannot_be_true_ends_the_server() -> None:
+    async with LspProcess.start(*FAKE_SERVER) as server:
+        await server.initialize(initialize_params("kate"))
+        server.write(b"Content-Length: %d\r\n\r\n" % 10**30)
+        assert await within(server.process.wait()) == 1
 
 
 async def test_exit_without_shutdown_is_an_error() -> None:

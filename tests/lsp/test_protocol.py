@@ -291,6 +291,18 @@ async def test_settings_of_initialization_stay_when_the_editor_sends_none() -> N
         assert await configured(server) == [5]
 
 
+async def test_settings_of_other_servers_are_left_alone(server: LspProcess) -> None:
+    """As Eglot sends them to every server."""
+    others = {"pylsp": {"plugins": {}}, "gopls.usePlaceholders": True}
+    server.notify("workspace/didChangeConfiguration", {"settings": others})
+    for mine in ({"completion.max_lines": -1}, {**others, "coder-lsp": {"no_such": 1}}):
+        server.notify("workspace/didChangeConfiguration", {"settings": mine})
+    first, second = await server.until(lambda: server.messages()[1:] and server.messages())
+    assert "max_lines" in first
+    assert "no_such" in second
+    assert "pylsp" not in first + second
+
+
 STATES = (
     '[["starting","the model server starts"],["downloading","downloading",10],'
     '["downloading","downloading",20],["loading","loading the model",50]]'
@@ -305,9 +317,7 @@ async def test_a_model_that_comes_up_is_shown_as_progress() -> None:
         for _ in range(2):
             _, answer = server.inline(URI, 0, 1)
             assert await within(answer) == {"items": []}
-        assert server.messages() == [
-            "coder-lsp: loading the model …"
-        ]
+        assert server.messages() == ["coder-lsp: loading the model …"]
         server.open(URI, "!ready")
         _, answer = server.inline(URI, 0, 1)
         assert (await within(answer))["items"]
@@ -328,6 +338,28 @@ async def test_a_model_that_comes_up_is_shown_as_progress() -> None:
         begun = {each["params"]["token"] for each in server.of("$/progress")}
         assert len(created) == 3
         assert set(created) == begun
+
+
+async def test_a_client_that_is_slow_to_take_progress() -> None:
+    """Its answers come when the states that the progress was for are over."""
+    async with LspProcess.start(*FAKE_SERVER, FAKE_STATES=STATES) as server:
+        server.answering = False
+        await server.initialize(initialize_params("vscode"))
+        create = "window/workDoneProgress/create"
+        await server.until(lambda: len(server.of(create)) == 3)
+        for request in server.of(create):
+            server.answer(request["id"])
+        begun = (await server.until(lambda: server.of("$/progress")))[0]["params"]
+        assert (begun["value"]["kind"], begun["value"]["percentage"]) == ("begin", 50)
+        assert await server.receipts() == []
+        assert len(server.of("$/progress")) == 1
+
+
+async def test_an_answer_to_no_request_is_left_alone(server: LspProcess) -> None:
+    server.answer("nobody asked")
+    server.send({"jsonrpc": "2.0", "id": 3, "error": {"code": 1, "message": "no"}})
+    server.send({"jsonrpc": "2.0", "id": 3, "error": None})
+    assert await server.receipts() == []
 
 
 async def test_no_progress_where_the_client_shows_none() -> None:
