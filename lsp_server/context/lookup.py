@@ -1,0 +1,213 @@
+"""Names of modules, the workspace's and then installed ones: what they define, import and offer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Literal, NamedTuple
+
+from lsp_server.context.installed import Packages
+from lsp_server.context.languages.table import language_of
+from lsp_server.context.symbols import resolve
+from lsp_server.context.types import FileSymbols, Import, Symbol, SymbolIndex
+
+# How often a name is followed from the file that it is imported from to where that has it from.
+REEXPORT_DEPTH = 3
+# Files that stand for their folder.
+_PACKAGE_FILES = frozenset({"__init__", "index", "mod", "lib"})
+
+
+Key = tuple[str, int, str]
+
+
+class Value(NamedTuple):
+    """An instance of a class, a class, a function or variable, or a module, which may be several
+    files."""
+
+    kind: Literal["instance", "class", "definition", "module"]
+    symbol: Symbol | None = None
+    paths: tuple[str, ...] = ()
+
+
+class Remembered:
+    """A `SymbolIndex` that keeps its answers, for one request."""
+
+    def __init__(self, index: SymbolIndex) -> None:
+        self.named = cache(index.named)
+        self.members_named = cache(index.members_named)
+        self.file = cache(index.file)
+        self.modules = cache(index.modules)
+        self.folder = cache(index.folder)
+        self.exists = cache(index.exists)
+
+
+class Lookup:
+    """Looks up for one request. The open document, `own`, is looked up as it is now; in `packages`
+    what it imports and the workspace, `index`, does not have."""
+
+    def __init__(
+        self, own: FileSymbols, index: SymbolIndex, packages: Packages | None = None
+    ) -> None:
+        self.index: SymbolIndex = Remembered(index)
+        self.packages = packages or Packages()
+        self.resolved = cache(self._resolved)
+        self._own = own
+
+    def file(self, path: str) -> FileSymbols | None:
+        """What a file defines and imports, the open document's own included."""
+        if path == self._own.path:
+            return self._own
+        return self.index.file(path) or self.packages.file(path)
+
+    def is_installed(self, path: str) -> bool:
+        """Whether a path is an installed package's and not the workspace's."""
+        return path != self._own.path and not self.index.exists(path)
+
+    def module_names(self, path: str) -> list[Symbol]:
+        """What a module offers: its definitions, and what a package's file, or one that does little
+        else, imports to offer it. The latter are mere names, whose definition `defined` finds."""
+        file = self.file(path)
+        if file is None:
+            return []
+        symbols = list(file.symbols)
+        if not _is_package(path) and len(symbols) >= len(file.imports):
+            return symbols
+        for imported in file.imports:
+            if imported.name == "*":
+                for star in self.resolved(imported, path):
+                    inner = self.file(star)
+                    symbols += [s for s in inner.symbols if s.name[0] != "_"] if inner else ()
+            elif imported.name:
+                line, name = imported.line, imported.alias
+                symbols.append(Symbol(name, "variable", path, line, line, name))
+        return symbols
+
+    def defined(self, symbol: Symbol) -> Symbol:
+        """The definition of one of `module_names`; itself where that is not in the workspace."""
+        if symbol.signature != symbol.name:
+            return symbol
+        value = self.find(symbol.path, symbol.name)
+        return value.symbol if value and value.symbol else symbol
+
+    def module_attribute(self, module: Value, name: str) -> Value | None:
+        for path in module.paths:
+            if value := self.find(path, name):
+                return value
+        for path in module.paths:
+            folder = path.split("/")[:-1]
+            modules = (self.packages if self.is_installed(path) else self.index).modules
+            inside = modules((*folder, name))
+            exact = tuple(each for each in inside if each.startswith("/".join([*folder, name])))
+            if exact:
+                return Value("module", paths=exact)
+        return None
+
+    def from_module(self, imported: Import, by: str, depth: int) -> Value | None:
+        """What `from module import name` gives: a definition of the module, or a module in it."""
+        paths = [path for path in self.resolved(imported, by) if path != by]
+        names = [imported.name]
+        if (
+            imported.name == "default"
+        ):  # what a default export is called, its importer need not know
+            names += [imported.alias]
+        for path in paths:
+            for name in names:
+                if value := self.find(path, name, depth):
+                    return value
+        modules = tuple(path for path in paths if self._is_module(path, imported.name))
+        return Value("module", paths=modules) if modules else None
+
+    def find(self, path: str, name: str, depth: int = 0) -> Value | None:
+        """A name of a file: defined there, or imported there from where it is."""
+        for symbol in self._named(path, name):
+            return value_of(symbol)
+        file = self.file(path) if depth < REEXPORT_DEPTH else None
+        for imported in sorted(file.imports, key=_is_star) if file else ():
+            if imported.name == "*":
+                found = self._star(imported, path, name, depth + 1)
+            elif imported.alias != name:
+                continue
+            elif imported.name:
+                found = self.from_module(imported, path, depth + 1)
+            else:
+                found = Value("module", paths=tuple(self.resolved(imported, path)))
+            if found and (found.symbol or found.paths):
+                return found
+        return None
+
+    def _star(self, imported: Import, by: str, name: str, depth: int) -> Value | None:
+        """A name that a star may have brought. Stars of stars are not followed in the workspace,
+        since whole packages hang on them: any definition in the starred package will do, the
+        nearest to its top first."""
+        paths = [path for path in self.resolved(imported, by) if path != by]
+        for path in paths:
+            for symbol in self._named(path, name):
+                return value_of(symbol)
+            if self.is_installed(path) and (value := self.find(path, name, depth)):
+                return value
+        folders = tuple(path.rpartition("/")[0] + "/" for path in paths if _is_package(path))
+        inside = [
+            s for s in self.index.named(name) if s.path.startswith(folders) and not s.container
+        ]
+        nearest = min(inside, key=lambda s: (s.path.count("/"), s.path), default=None)
+        return value_of(nearest) if nearest else None
+
+    def _is_module(self, path: str, name: str) -> bool:
+        """Whether a file is the module that an import names; a package's declarations are what they
+        export by default, since those for `require` do not say it."""
+        return _is_named(path, name) or (name == "default" and self.is_installed(path))
+
+    def _named(self, path: str, name: str) -> list[Symbol]:
+        symbols: Iterable[Symbol] = self.index.named(name)
+        if path == self._own.path:
+            symbols = self._own.symbols
+        elif self.is_installed(path):
+            file = self.packages.file(path)
+            symbols = file.symbols if file else ()
+        return [s for s in symbols if s.name == name and s.path == path and not s.container]
+
+    def _resolved(self, imported: Import, by: str) -> list[str]:
+        if not self.is_installed(by):
+            language = language_of(by, self._own.language if by == self._own.path else "")
+            if found := resolve(language, imported, by, self.index):
+                return found
+        return [path for path in self.packages.resolve(imported, by) if self.is_installed(path)]
+
+
+def key(symbol: Symbol) -> Key:
+    """What tells a symbol from all others, quickly."""
+    return symbol.path, symbol.line, symbol.name
+
+
+def is_class(symbol: Symbol) -> bool:
+    """Whether a symbol names a type."""
+    return symbol.kind in ("class", "type")
+
+
+def nearness(path: str, other: str) -> float:
+    """How many folders two paths share, less a tenth for each further folder of the other."""
+    folders, others = path.split("/")[:-1], other.split("/")[:-1]
+    shared = 0
+    for one, two in zip(folders, others, strict=False):
+        if one != two:
+            break
+        shared += 1
+    return shared - 0.1 * (len(others) - shared)
+
+
+def _is_star(imported: Import) -> bool:
+    return imported.name == "*"
+
+
+def value_of(symbol: Symbol) -> Value:
+    return Value("class" if is_class(symbol) else "definition", symbol)
+
+
+def _is_named(path: str, name: str) -> bool:
+    """Whether a file is the module of that name: `a/name.py` or `a/name/__init__.py`."""
+    *folders, file = path.split("/")
+    return file.partition(".")[0] == name or (_is_package(path) and folders[-1:] == [name])
+
+
+def _is_package(path: str) -> bool:
+    return path.rpartition("/")[2].partition(".")[0] in _PACKAGE_FILES
