@@ -4,7 +4,7 @@ Starts a model server of its own, streams a completion, closes the connection, a
 when its engine came to rest. Both read the same monotonic clock, which Linux, macOS and Windows
 share between processes.
 
-    python benchmarks/cancellation.py --repeat 50
+    python -m benchmarks.cancellation --repeat 50
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable
 
-from common import print_setting, spread
-
+from benchmarks.common import print_setting, spread
 from lsp_server.inference import state
 from lsp_server.inference.client import CompletionsClient
 from lsp_server.inference.engines import chosen_model

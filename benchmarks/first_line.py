@@ -5,8 +5,8 @@ line of the suggestion is compared with the first line of the row's groundtruth,
 ends left out. Rows are JSON lines (plain or .xz) with `id`, `prefix`, `suffix`, `groundtruth`,
 `language` and, where there are any, `path` and `meta`.
 
-    python benchmarks/first_line.py heinfill-single-line.dev.jsonl.xz --limit 100
-    python benchmarks/first_line.py cceval-python.dev.jsonl.xz --chunks rg1_bm25
+    python -m benchmarks.first_line heinfill-single-line.dev.jsonl.xz --limit 100
+    python -m benchmarks.first_line cceval-python.dev.jsonl.xz --chunks rg1_bm25
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from common import print_setting, spread
 from tqdm import tqdm
 
+from benchmarks.common import print_setting, spread
 from lsp_server.completion.service import CompletionService
 from lsp_server.completion.types import CompletionRequest, EngineState, Suggestion
 from lsp_server.prompt.types import Snippet

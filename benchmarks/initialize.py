@@ -3,7 +3,7 @@
 Starts `coder-lsp` as an editor does, sends what that editor sends, and waits for the answer. One
 start before those that count brings the files into the system's cache.
 
-    python benchmarks/initialize.py --repeat 50
+    python -m benchmarks.initialize --repeat 50
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ import sys
 import time
 from pathlib import Path
 
-from common import print_setting, spread
-
+from benchmarks.common import print_setting, spread
 from lsp_server.lsp.stdio import read_message
 
 CAPTURED = Path(__file__).parent.parent / "tests" / "lsp" / "data"

@@ -1,0 +1,1 @@
+"""Cross-file context: how much of what a cursor needs is found, and how fast."""

@@ -1,0 +1,86 @@
+"""Source distributions of PyPI packages, fetched once and read as data."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+MOST_BYTES = 1_000_000
+"""Of one file; what is larger is generated."""
+
+
+class FetchError(Exception):
+    """A package cannot be had, or is not the one that was asked for."""
+
+
+def sources(requirement: str, cache: Path) -> dict[str, str]:
+    """The Python files of `NAME==VERSION`, by their paths in its source distribution.
+
+    `NAME==VERSION:sha256=HEX` wants that hash. The archive is downloaded into `cache` by pip, which
+    lets the package's build backend state its metadata, and is unpacked in memory only. Raises
+    FetchError.
+    """
+    return {
+        path: _decoded(content)
+        for path, content in sorted(_files(requirement, cache))
+        if path.endswith(".py") and len(content) <= MOST_BYTES
+    }
+
+
+def unpack(requirement: str, cache: Path, folder: Path) -> None:
+    """Write all files of a source distribution, got as by `sources`, into a folder of its name
+    below `folder`. Raises FetchError."""
+    home = (folder / requirement.partition("==")[0]).resolve()
+    for path, content in _files(requirement, cache):
+        file = (home / path).resolve()
+        if file.is_relative_to(home):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+
+
+def _files(requirement: str, cache: Path) -> Iterator[tuple[str, bytes]]:
+    """Paths in the one folder that archives hold, named after the package and its version."""
+    exact, _, digest = requirement.partition(":sha256=")
+    archive = _archive(exact, cache)
+    if digest and hashlib.sha256(archive.read_bytes()).hexdigest() != digest:
+        raise FetchError(f"{archive} does not have the hash {digest}")
+    members = _zipped(archive) if archive.suffix == ".zip" else _tarred(archive)
+    return ((path.partition("/")[2], content) for path, content in members)
+
+
+def _archive(requirement: str, cache: Path) -> Path:
+    name, _, version = requirement.partition("==")
+    if not version:
+        raise FetchError(f"{requirement} names no version: NAME==VERSION")
+    folder = cache / f"{name}-{version}"
+    if not any(folder.glob("*.*")):
+        folder.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+        command += ["--no-binary", name, "--dest", str(folder), requirement]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+        if done.returncode != 0:
+            raise FetchError(f"{requirement}: {done.stderr.strip()[-500:]}")
+    return next(folder.glob("*.*"))
+
+
+def _tarred(archive: Path) -> Iterator[tuple[str, bytes]]:
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            if member.isfile() and (file := tar.extractfile(member)):
+                yield member.name, file.read()
+
+
+def _zipped(archive: Path) -> Iterator[tuple[str, bytes]]:
+    with zipfile.ZipFile(archive) as files:
+        for member in files.infolist():
+            if not member.is_dir():
+                yield member.filename, files.read(member)
+
+
+def _decoded(content: bytes) -> str:
+    return content.decode("utf-8", "replace").replace("\r\n", "\n")
