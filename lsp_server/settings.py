@@ -5,8 +5,9 @@ Three layers, later ones win: the defaults below, the user's own file (`config.t
 `workspace/didChangeConfiguration`). A wrong value is named in a message and its default is used.
 
 An editor may pass on what a checked-out repository put into its settings, so nothing from there may
-send code to another machine: an `engine.url` from the editor must be on loopback, and the API key
-comes only from the environment or the user's own file, and goes only to the URL in that file.
+show a private file to the model or send code to another machine: privacy is only tightened, an
+`engine.url` from the editor must be on loopback, and the API key comes only from the environment or
+the user's own file, and goes only to the URL in that file.
 """
 
 from __future__ import annotations
@@ -84,6 +85,43 @@ class CompletionSettings:
     )
 
 
+def _patterns(doc: str) -> list[str]:
+    """A settings field that is a list of patterns, empty at first."""
+    field: list[str] = attrs.field(factory=list, metadata={"doc": doc})
+    return field
+
+
+@attrs.frozen
+class ContextSettings:
+    """What of the workspace is shown to the model while other files are edited."""
+
+    enabled: bool = _setting(True, "Whether other files of the workspace are shown to the model.")
+    deadline_ms: int = _setting(
+        40, "Longest that choosing cross-file context may hold up a request."
+    )
+    exclude: list[str] = _patterns(
+        "Files left out beside those that git ignores: patterns as in .gitignore, from the "
+        "workspace's root."
+    )
+    max_file_bytes: int = _setting(1_000_000, "Larger files are left out.")
+
+
+@attrs.frozen
+class PrivacySettings:
+    """Which files are nobody's business, beside the built-in list (`coder-lsp doctor` shows it)."""
+
+    never: list[str] = _patterns(
+        "Patterns as in .gitignore: neither completed nor shown to the model."
+    )
+    not_shared: list[str] = _patterns(
+        "Patterns as in .gitignore: completed, but not shown to the model while other files are "
+        "edited."
+    )
+    fine: list[str] = _patterns(
+        "Patterns as in .gitignore that the built-in list does not apply to (config.toml only)."
+    )
+
+
 @attrs.frozen
 class Settings:
     """Everything that can be set."""
@@ -99,6 +137,8 @@ class Settings:
     engine: EngineSettings = attrs.field(factory=EngineSettings)
     prompt: PromptSettings = attrs.field(factory=PromptSettings)
     completion: CompletionSettings = attrs.field(factory=CompletionSettings)
+    context: ContextSettings = attrs.field(factory=ContextSettings)
+    privacy: PrivacySettings = attrs.field(factory=PrivacySettings)
 
 
 _POSITIVE = {
@@ -109,6 +149,8 @@ _POSITIVE = {
     "prompt.prefix_tokens",
     "completion.max_tokens",
     "completion.max_lines",
+    "context.deadline_ms",
+    "context.max_file_bytes",
 }
 _NOT_NEGATIVE = {"prompt.suffix_tokens", "prompt.cross_file_tokens"}
 _converter = cattrs.Converter(forbid_extra_keys=False)
@@ -139,6 +181,8 @@ def load(editor: Mapping[str, Any] | None = None) -> tuple[Settings, list[str]]:
     refused = {name: sent.pop(name) for name in list(sent) if not _allowed(name, sent[name])}
     problems += [_REFUSED[n].format(value=v, file=config_file()) for n, v in refused.items()]
     flat = {**user, **sent}
+    for name in _ADDED_UP:  # a repository may tighten what the user set, not loosen it: the last
+        flat[name] = [*sent.get(name, ()), *user.get(name, ())]  # pattern that fits wins
     url = flat.get("engine.url")
     if url != user.get("engine.url") and flat.pop("engine.api_key", None) and url:
         problems.append(
@@ -148,11 +192,13 @@ def load(editor: Mapping[str, Any] | None = None) -> tuple[Settings, list[str]]:
     return _build(flat), problems
 
 
+_ADDED_UP = ("privacy.never", "privacy.not_shared")
 _REFUSED = {
     "engine.url": "engine.url {value!r} is not on this machine, so it is not taken from an editor: "
     "name it in {file}.",
     "engine.api_key": f"engine.api_key is not taken from an editor: set {API_KEY_VARIABLE} "
     "or name it in {file}.",
+    "privacy.fine": "privacy.fine is not taken from an editor: name it in {file}.",
 }
 
 # So narrow that no two readers of URLs can differ about the host: no user name, no backslash.
@@ -164,7 +210,7 @@ _URL = re.compile(
 
 def _allowed(name: str, value: Any) -> bool:
     """Whether an editor, and through it a repository, may set this."""
-    if name == "engine.api_key":
+    if name in ("engine.api_key", "privacy.fine"):
         return False
     return name != "engine.url" or value is None or is_loopback(value)
 
@@ -242,7 +288,7 @@ def _checked(tree: Mapping[str, Any], source: str, problems: list[str]) -> dict[
         else:
             problems.append(
                 f"{source}: {name} is {value!r}, expected {_describe(name, field.type)}; "
-                f"it is ignored (the default is {field.default!r})."
+                f"it is ignored (the default is {_default(field)!r})."
             )
     return fitting
 
@@ -298,5 +344,16 @@ def reference() -> list[tuple[str, str, str]]:
 
 
 def _documented(field: attrs.Attribute[Any]) -> tuple[str, str]:
-    default = "" if field.default is None else str(field.default)
-    return default, str(field.metadata["doc"])
+    default = _default(field)
+    shown = (
+        ""
+        if default is None or default == []
+        else str(default).lower()
+        if isinstance(default, bool)
+        else str(default)
+    )
+    return shown, str(field.metadata["doc"])
+
+
+def _default(field: attrs.Attribute[Any]) -> Any:
+    return [] if isinstance(field.default, attrs.Factory) else field.default  # type: ignore[arg-type]

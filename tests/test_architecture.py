@@ -22,9 +22,10 @@ INPUT_AND_OUTPUT = (
 PACKAGES_BELOW = {
     "prompt": set(),
     "inference": {"settings"},
-    "completion": {"prompt", "inference", "settings"},
+    "context": {"prompt", "settings"},
+    "completion": {"context", "prompt", "inference", "settings"},
     "lsp": {"completion", "settings"},
-    "commands": {"lsp", "completion", "prompt", "inference", "settings"},
+    "commands": {"lsp", "completion", "context", "prompt", "inference", "settings"},
     "settings": set(),
 }
 """What each part of the package may import, itself aside."""

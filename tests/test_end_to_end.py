@@ -174,3 +174,58 @@ async def test_a_model_that_does_not_exist_is_named_once(tmp_path: Path) -> None
         assert (await ask(server))["outcome"] == "no_model"
         await ask(server)
         assert len(server.messages()) == 1
+
+
+SHAPES = """\
+class Circle:
+    def circumference_in_units(self, unit: str) -> float:
+        return 6.28
+"""
+USE = "from shapes import Circle\n\n\ndef edge(circle: Circle) -> float:\n    return circle.\n"
+
+
+async def open_project(server: LspProcess, model: Path, root: Path, name: str, text: str) -> str:
+    """A language server with a folder open, and in it one file that the editor shows; its URI."""
+    (root / "shapes.py").write_text(SHAPES)
+    (root / name).write_text(text)
+    await server.initialize(
+        initialize_params("neovim"),
+        initializationOptions={"model": str(model), "engine": {"device": "cpu"}},
+        workspaceFolders=[{"uri": root.as_uri(), "name": "project"}],
+    )
+    server.open((root / name).as_uri(), text)
+    return (root / name).as_uri()
+
+
+async def test_other_files_are_shown_to_the_model(model: Path, tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    root.mkdir()
+    async with language_server() as server:
+        uri = await open_project(server, model, root, "use.py", USE)
+        deadline = time.monotonic() + 60
+        receipt: dict[str, Any] = {}
+        while receipt.get("context") != {"shapes.py": "receiver"}:
+            assert time.monotonic() < deadline, receipt
+            _, answer = server.inline(uri, 4, 18)
+            await within(answer)
+            receipt = next(iter(await server.receipts()), {})
+            await asyncio.sleep(0.1)
+        assert receipt["tokens"]["cross_file"] > 20
+
+
+async def test_a_private_file_is_left_alone(model: Path, tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    root.mkdir()
+    async with language_server() as server:
+        uri = await open_project(server, model, root, ".env", "TOKEN=canary_of_mine\nNAME=\n")
+        outcome = ""
+        deadline = time.monotonic() + 60
+        while outcome != "private":
+            assert time.monotonic() < deadline, outcome
+            _, answer = server.inline(uri, 1, 5)
+            assert (await within(answer))["items"] == []
+            outcome = next((each["outcome"] for each in await server.receipts()), "")
+        assert "canary" not in str(await server.receipts())
+        while not state.read_all():  # so that the model server is there to be stopped
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.05)

@@ -7,6 +7,7 @@ import attrs
 import pytest
 
 from lsp_server import settings
+from lsp_server.context.privacy import Privacy
 from lsp_server.settings import Settings, is_loopback, load
 
 LOOPBACK = "http://127.0.0.1:8080"
@@ -314,3 +315,10 @@ def test_every_setting_is_in_the_reference_with_its_default() -> None:
     for name, _, doc in rows:
         assert settings._field_of(name) is not None
         assert doc.endswith(".")
+
+
+def test_what_an_editor_adds_does_not_undo_a_pattern(user_file: Path) -> None:
+    user_file.write_text("[privacy]\nnever = ['*.mine']\n")
+    loaded, _ = load({"privacy": {"never": ["!*.mine", "*.theirs"]}})
+    privacy = Privacy(loaded.privacy.never)
+    assert [privacy.level(name) for name in ("a.mine", "a.theirs")] == ["never", "never"]

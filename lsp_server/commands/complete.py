@@ -89,6 +89,7 @@ def _request(args: argparse.Namespace) -> CompletionRequest:
         language=args.file.suffix.lstrip("."),
         text=text,
         offset=offset,
+        file=args.file.absolute(),
     )
 
 

@@ -17,6 +17,7 @@ from lsp_server import __version__
 from lsp_server.commands.complete import UsageError, as_json, complete_in_turn, timing
 from lsp_server.completion.builder import load_builder
 from lsp_server.completion.types import CompletionRequest
+from lsp_server.context.privacy import Privacy
 from lsp_server.inference import state
 from lsp_server.inference.engines import chosen_model
 from lsp_server.inference.hardware import gpu_memory_bytes
@@ -61,6 +62,7 @@ async def _examine() -> dict[str, Any]:
             "values": _shown(settings),
         },
         "model": about,
+        "privacy": _privacy(settings),
         "places": {
             "models": str(default_root()),
             "model server's state and log": str(state.state_dir()),
@@ -88,6 +90,14 @@ def _shown(settings: Settings) -> dict[str, Any]:
     values = attrs.asdict(settings)
     values["engine"]["api_key"] = "set" if settings.engine.api_key else None
     return values
+
+
+def _privacy(settings: Settings) -> dict[str, str]:
+    """The patterns of each level; what none of them names is fine."""
+    wanted = settings.privacy
+    rules = Privacy(wanted.never, wanted.not_shared, wanted.fine).describe()
+    levels = dict.fromkeys(level for level, _ in rules)
+    return {each: ", ".join(rule for level, rule in rules if level == each) for each in levels}
 
 
 def _model(settings: Settings) -> dict[str, Any]:

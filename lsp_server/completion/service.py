@@ -9,8 +9,9 @@ import os
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
+from pathlib import Path
 
 from lsp_server.completion import postprocess
 from lsp_server.completion.builder import load_builder
@@ -18,11 +19,14 @@ from lsp_server.completion.scope import Scope, scope_at
 from lsp_server.completion.types import (
     SUPERSEDED,
     CompletionRequest,
+    EditorWorkspace,
     EngineState,
     Outcome,
     Receipt,
     Suggestion,
 )
+from lsp_server.context.cross_file import CrossFile, Question
+from lsp_server.context.files import Rules
 from lsp_server.inference.client import (
     Chunk,
     CompletionsClient,
@@ -35,10 +39,12 @@ from lsp_server.prompt.boundary import split_at_token_boundary
 from lsp_server.prompt.layout import PromptBuilder
 from lsp_server.prompt.templates import NoTemplateError
 from lsp_server.prompt.tokenizer import TokenizerError
-from lsp_server.prompt.types import Budget, Prompt
+from lsp_server.prompt.types import Budget, Prompt, Snippet
 from lsp_server.settings import Settings
 
 RECEIPTS_KEPT = 100
+CHARACTERS_PER_TOKEN = 3
+"""At least so many, in code: text within this many times a budget is surely shown."""
 
 log = logging.getLogger(__name__)
 
@@ -47,11 +53,18 @@ class CompletionService:
     """Answers completion requests with one model. All methods belong to one event loop.
 
     `on_state` is called at every change of the engine's state; `receipts` holds the latest
-    requests' receipts, oldest first.
+    requests' receipts, oldest first. `context` wants to be told of documents and files.
     """
 
-    def __init__(self, settings: Settings, on_state: Callable[[EngineState], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        on_state: Callable[[EngineState], None],
+        workspace: EditorWorkspace | None = None,
+    ) -> None:
         self._settings = settings
+        self._workspace = workspace or EditorWorkspace()
+        self.context = self._make_context(self._workspace.roots)
         self._on_state = on_state
         self._user = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._engine: Engine | None = None
@@ -61,19 +74,30 @@ class CompletionService:
         self.receipts: deque[Receipt] = deque(maxlen=RECEIPTS_KEPT)
 
     async def start(self) -> None:
-        """Begin to bring the model up, in the background."""
+        """Begin to bring the model up and to index the workspace, in the background."""
         self._setup = asyncio.get_running_loop().create_task(self._bring_up())
+        await self.context.start()
 
     async def configure(self, settings: Settings) -> None:
-        """Take over new settings; the engine is changed only when they concern it."""
+        """Take over new settings; engine and context are changed only when they concern them.
+
+        A new `context` knows of no document: it has to be told of those that are open.
+        """
         old, self._settings = self._settings, settings
         if (old.model, old.engine) != (settings.model, settings.engine):
-            await self.close()
+            await self._let_go_of_engine()
             self._set_state(EngineState("starting"))
-            await self.start()
+            self._setup = asyncio.get_running_loop().create_task(self._bring_up())
+        if (old.context, old.privacy) != (settings.context, settings.privacy):
+            await self.context.close()
+            self.context = self._make_context(self.context.roots)
+            await self.context.start()
 
     async def close(self) -> None:
-        """Let go of the engine."""
+        """Let go of the engine, and end indexing."""
+        await asyncio.gather(self._let_go_of_engine(), self.context.close())
+
+    async def _let_go_of_engine(self) -> None:
         if self._setup is not None:
             self._setup.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -83,6 +107,23 @@ class CompletionService:
             await self._engine.close()
             self._engine = None
         self._builder = None
+
+    def _make_context(self, roots: Sequence[Path]) -> CrossFile:
+        wanted, privacy = self._settings.context, self._settings.privacy
+        rules = Rules(
+            exclude=tuple(wanted.exclude),
+            max_file_bytes=wanted.max_file_bytes,
+            never=tuple(privacy.never),
+            not_shared=tuple(privacy.not_shared),
+            fine=tuple(privacy.fine),
+        )
+        return CrossFile(
+            roots,
+            rules,
+            self._workspace.on_progress,
+            watches=self._workspace.watches,
+            enabled=wanted.enabled,
+        )
 
     async def complete(self, request: CompletionRequest) -> Suggestion:
         """The suggestion for a request; its text is empty when there is none, and its receipt says
@@ -104,7 +145,8 @@ class CompletionService:
             if self._engine is not None and _means_gone(error):
                 self._engine.lost()
         except Exception as error:
-            receipt.outcome, receipt.detail, text = Outcome.FAILED, repr(error), ""
+            # not what it says: some errors quote the text that they are about
+            receipt.outcome, receipt.detail, text = Outcome.FAILED, type(error).__name__, ""
             log.exception("a completion failed")
         finally:
             receipt.stages_ms["total"] = 1000 * (time.monotonic() - began)
@@ -112,6 +154,11 @@ class CompletionService:
         return Suggestion(text, receipt)
 
     async def _answer(self, request: CompletionRequest, receipt: Receipt) -> str:
+        file = request.file or Path(request.path)
+        # in a thread: it looks for links on the disk, and for keys in all of the text
+        if await asyncio.to_thread(self.context.level, file, request.text) == "never":
+            receipt.outcome = Outcome.PRIVATE
+            return ""
         client = self._engine.client if self._engine is not None else None
         if client is None or self._builder is None:
             receipt.outcome, receipt.detail = Outcome.LOADING, self.state.message
@@ -125,7 +172,10 @@ class CompletionService:
         scope = scope_at(prefix, suffix)
         known, withheld = split_at_token_boundary(prefix)
         began = time.monotonic()
-        prompt = self._prompt(self._builder, request, known, suffix, scope)
+        cross_file = await self._cross_file(self._builder, request, known, suffix, receipt)
+        receipt.stages_ms["context"] = 1000 * (time.monotonic() - began)
+        began = time.monotonic()
+        prompt = self._prompt(self._builder, request, known, suffix, cross_file)
         receipt.order, receipt.tokens = prompt.order, dict(prompt.part_tokens)
         receipt.stages_ms["prompt"] = 1000 * (time.monotonic() - began)
         raw = await self._generate(client, prompt, prefix, withheld, scope, receipt)
@@ -139,20 +189,47 @@ class CompletionService:
             receipt.outcome = Outcome.TRIMMED if raw.strip() else Outcome.EMPTY
         return fitted
 
+    async def _cross_file(
+        self,
+        builder: PromptBuilder,
+        request: CompletionRequest,
+        prefix: str,
+        suffix: str,
+        receipt: Receipt,
+    ) -> Sequence[Snippet]:
+        """What other files say: what the request brings, else what the workspace has."""
+        if request.cross_file or request.file is None:
+            return request.cross_file
+        wanted = self._settings.prompt
+        shown_before = CHARACTERS_PER_TOKEN * wanted.prefix_tokens
+        shown_after = CHARACTERS_PER_TOKEN * wanted.suffix_tokens
+        question = Question(
+            file=request.file,
+            language_id=request.language,
+            prefix=prefix,
+            suffix=suffix,
+            budget=wanted.cross_file_tokens,
+            count=builder.count,
+            shown=(max(0, len(prefix) - shown_before), len(prefix) + shown_after),
+        )
+        chosen = await self.context.choose(question, self._settings.context.deadline_ms / 1000)
+        receipt.context = dict(chosen.evidence)
+        return chosen.snippets
+
     def _prompt(
         self,
         builder: PromptBuilder,
         request: CompletionRequest,
         prefix: str,
         suffix: str,
-        scope: Scope,
+        cross_file: Sequence[Snippet],
     ) -> Prompt:
         wanted = self._settings.prompt
         return builder.build(
             path=request.path,
             prefix=prefix,
             suffix=suffix,
-            cross_file=request.cross_file,
+            cross_file=cross_file,
             repository=request.repository,
             budget=Budget(wanted.prefix_tokens, wanted.suffix_tokens, wanted.cross_file_tokens),
             order=None if wanted.order == "auto" else wanted.order,

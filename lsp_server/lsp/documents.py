@@ -40,6 +40,10 @@ class Documents:
             return None
         return Snapshot(uri, current.language, current.version, current.buffer.copy())
 
+    def uris(self) -> list[str]:
+        """Of all open documents."""
+        return list(self._open)
+
     def did_open(self, params: Mapping[str, Any]) -> None:
         document = params["textDocument"]
         self._open[document["uri"]] = Snapshot(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -36,6 +37,18 @@ def locate(uri: str, folders: Iterable[str]) -> Place:
         return Place(path.rpartition("/")[2], "")
     name = root.partition("://")[2].rstrip("/").rpartition("/")[2]
     return Place(path.removeprefix(root), name)
+
+
+def file_of(uri: str) -> Path | None:
+    """The absolute path of a file's URI or plain path; None for what is on no disk, such as
+    `untitled:`."""
+    normal = _normal(uri)
+    if not normal.startswith("file://"):
+        return None
+    host, _, path = normal.removeprefix("file://").partition("/")
+    if host and host != "localhost":
+        return Path(f"//{host}/{path}")
+    return Path(path if _DRIVE.match("/" + path) else "/" + path)
 
 
 def _normal(uri: str) -> str:

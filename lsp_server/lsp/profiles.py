@@ -33,6 +33,8 @@ class Profile:
     label_details: bool
     progress: bool
     """It shows progress that the server begins."""
+    tells_of_files: bool
+    """It can be asked to tell of changes on disk."""
 
     def offers_list(self, setting: Literal["auto", "always", "never"]) -> bool:
         """Whether textDocument/completion is to be offered; auto: where there is no ghost text."""
@@ -45,6 +47,7 @@ def profile_of(params: Mapping[str, Any]) -> Profile:
     text_document = _get(params, "capabilities", "textDocument")
     item = _get(text_document, "completion", "completionItem")
     formats = _get(item, "documentationFormat")
+    workspace = _get(params, "capabilities", "workspace")
     return Profile(
         client=name,
         inline=_get(text_document, "inlineCompletion") is not None,
@@ -54,6 +57,7 @@ def profile_of(params: Mapping[str, Any]) -> Profile:
         markdown=formats is None or "markdown" in formats,
         label_details=bool(_get(item, "labelDetailsSupport")),
         progress=bool(_get(params, "capabilities", "window", "workDoneProgress")),
+        tells_of_files=bool(_get(workspace, "didChangeWatchedFiles", "dynamicRegistration")),
     )
 
 

@@ -1,5 +1,5 @@
-"""What the model is doing, shown to the user: progress while it comes up, a message when it fails
-or is asked too early."""
+"""What goes on in the background, shown to the user: progress while the model comes up and while
+the workspace is indexed, a message when the model fails or is asked too early."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
-from lsp_server.completion.types import EngineState
+from lsp_server.completion.types import EngineState, Progress
 from lsp_server.lsp.logs import log_file
 
 _BUSY = ("starting", "downloading", "loading")
+_WORTH_SHOWING = 200
+"""Files to index from which on it takes long enough to be shown."""
 
 
 class ModelProgress:
@@ -45,13 +47,14 @@ class ModelProgress:
         elif state.status == "ready":
             self._told_failure = None
         if self._bar is not None and state.status == before:
-            self._bar.report(state)
+            self._bar.report(state.message, state.percent)
             return
         if self._bar is not None:
-            self._bar.end(state)
+            self._bar.end(state.message or state.status)
             self._bar = None
         if self.supported and state.status in _BUSY:
-            self._bar = _Bar(self._server, state)
+            title = f"coder-lsp: {state.status}"
+            self._bar = _Bar(self._server, title, state.message, state.percent)
 
     def asked_too_early(self) -> None:
         """A request came while the model is not ready: tell the user, the first time."""
@@ -66,13 +69,38 @@ class ModelProgress:
         self._server.window_show_message(params)
 
 
-class _Bar:
-    """One progress of the client's, for as long as the engine's status stays the same."""
+class IndexProgress:
+    """Follows the indexing of the workspace. Belongs to the event loop's thread."""
 
-    def __init__(self, server: LanguageServer, state: EngineState) -> None:
+    def __init__(self, server: LanguageServer) -> None:
+        self.supported = False
+        self._server = server
+        self._bar: _Bar | None = None
+
+    def update(self, progress: Progress) -> None:
+        """Some files more are indexed."""
+        message = f"{progress.done} of {progress.total} files"
+        percent = 100 * progress.done / progress.total if progress.total else None
+        if progress.ready:
+            if self._bar is not None:
+                self._bar.end(message)
+                self._bar = None
+        elif self._bar is not None:
+            self._bar.report(message, percent)
+        elif self.supported and progress.total >= _WORTH_SHOWING:
+            self._bar = _Bar(self._server, "coder-lsp: indexing", message, percent)
+
+
+class _Bar:
+    """One progress of the client's; percentages from 0 to 100."""
+
+    def __init__(
+        self, server: LanguageServer, title: str, message: str, percent: float | None
+    ) -> None:
         self._server = server
         self._token = str(uuid.uuid4())
-        self._state = state
+        self._title = title
+        self._content = message, _whole(percent)
         self._shown: tuple[str, int | None] | None = None
         self._over = False
         # kept, since the event loop itself keeps no task alive
@@ -85,25 +113,22 @@ class _Bar:
             await self._server.protocol.send_request_async(method, params)
             if self._over:
                 return
-            message, percentage = self._shown = _content(self._state)
+            message, percentage = self._shown = self._content
             self._send(
                 types.WorkDoneProgressBegin(
-                    title=f"coder-lsp: {self._state.status}",
-                    message=message,
-                    percentage=percentage,
-                    cancellable=False,
+                    title=self._title, message=message, percentage=percentage, cancellable=False
                 )
             )
 
-    def report(self, state: EngineState) -> None:
-        self._state = state
-        if self._shown is not None and self._shown != _content(state):
-            message, percentage = self._shown = _content(state)
+    def report(self, message: str, percent: float | None) -> None:
+        self._content = message, _whole(percent)
+        if self._shown is not None and self._shown != self._content:
+            message, percentage = self._shown = self._content
             self._send(types.WorkDoneProgressReport(message=message, percentage=percentage))
 
-    def end(self, state: EngineState) -> None:
+    def end(self, message: str) -> None:
         if self._shown is not None:
-            self._send(types.WorkDoneProgressEnd(message=state.message or state.status))
+            self._send(types.WorkDoneProgressEnd(message=message))
         self._over = True
 
     def _send(self, value: Any) -> None:
@@ -111,6 +136,5 @@ class _Bar:
         self._server.protocol.notify(types.PROGRESS, params)
 
 
-def _content(state: EngineState) -> tuple[str, int | None]:
-    percent = state.percent
-    return state.message, None if percent is None else min(100, max(0, round(percent)))
+def _whole(percent: float | None) -> int | None:
+    return None if percent is None else min(100, max(0, round(percent)))

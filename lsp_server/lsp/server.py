@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 from lsprotocol import types
 from pygls.capabilities import ServerCapabilitiesBuilder
+from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
 from lsp_server import __version__
 from lsp_server import settings as settings_module
-from lsp_server.completion.types import SUPERSEDED, CompletionRequest, EngineState, Outcome, Receipt
+from lsp_server.completion.types import (
+    SUPERSEDED,
+    CompletionRequest,
+    EditorWorkspace,
+    EngineState,
+    Outcome,
+    Receipt,
+)
 from lsp_server.lsp import items, logs, stdio
 from lsp_server.lsp.documents import Documents, Snapshot
-from lsp_server.lsp.paths import folders_of, locate
+from lsp_server.lsp.paths import file_of, folders_of, locate
 from lsp_server.lsp.profiles import Profile, profile_of
-from lsp_server.lsp.progress import ModelProgress
+from lsp_server.lsp.progress import IndexProgress, ModelProgress
 from lsp_server.lsp.protocol import Protocol
-from lsp_server.lsp.service import MakeService, Service
+from lsp_server.lsp.service import Context, MakeService, Service
 from lsp_server.lsp.text import Position
 from lsp_server.settings import Settings
 
@@ -48,6 +58,7 @@ class CoderServer(LanguageServer):
         self.settings = Settings()
         self.service: Service | None = None
         self.model = ModelProgress(self)
+        self.index = IndexProgress(self)
         self._make_service = make_service
         self._changing_service = asyncio.Lock()
         self._service_settings = self.settings
@@ -60,7 +71,7 @@ class CoderServer(LanguageServer):
         self.profile = profile_of(params)
         self.folders = folders_of(params)
         self.documents = Documents(encoding)
-        self.model.supported = self.profile.progress
+        self.model.supported = self.index.supported = self.profile.progress
         self._initial_settings = _section(params.get("initializationOptions"))
         self.settings, self._problems = settings_module.load(self._initial_settings)
         logs.set_level(self.settings.log_level)
@@ -73,12 +84,14 @@ class CoderServer(LanguageServer):
             self._service_settings = self.settings
             try:
                 self.service = await asyncio.to_thread(  # it imports much
-                    self._make_service, self.settings, self.model.update
+                    self._make_service, self.settings, self.model.update, self._workspace()
                 )
+                self._announce_documents()
                 await self.service.start()
             except Exception as error:
                 logger.exception("the service did not start")
                 self.model.update(EngineState("failed", str(error)))
+        await self._ask_for_file_changes()  # for as long as the client wants to think about it
 
     async def change_settings(self, editor: Any) -> None:
         """Take over what the editor sent; what it leaves out stays as at initialization."""
@@ -94,7 +107,46 @@ class CoderServer(LanguageServer):
         async with self._changing_service:
             if self.service is not None and self.settings != self._service_settings:
                 self._service_settings = self.settings
+                context = self.service.context
                 await self.service.configure(self.settings)
+                if self.service.context is not context:
+                    self._announce_documents()
+
+    @property
+    def context(self) -> Context | None:
+        """Whom to tell of documents and files, once there is somebody."""
+        return self.service.context if self.service else None
+
+    def opened(self, uri: str) -> None:
+        """Tell of a document that is open from now on."""
+        file, document = file_of(uri), self.documents.snapshot(uri)
+        if self.context and file and document:
+            self.context.opened(file, document.language, document.buffer.text)
+
+    def edited(self, uri: str) -> None:
+        """Tell of a document's new text."""
+        file, document = file_of(uri), self.documents.snapshot(uri)
+        if self.context and file and document:
+            self.context.edited(file, document.buffer.text)
+
+    def closed(self, uri: str) -> None:
+        """Tell of a document that is open no more."""
+        if self.context and (file := file_of(uri)):
+            self.context.closed(file)
+
+    def files_changed(self, uris: Iterable[str]) -> None:
+        """Tell of what the editor saw change on disk."""
+        if self.context:
+            self.context.changed([file for uri in uris if (file := file_of(uri))])
+
+    async def change_folders(self, removed: Iterable[str], added: Iterable[str]) -> None:
+        """Take up and let go of workspace folders."""
+        gone = set(removed)
+        self.folders = [folder for folder in self.folders if folder not in gone] + list(added)
+        async with self._changing_service:  # one that is being made was told of the old ones
+            if self.context:
+                await self.context.change_roots(self._roots())
+                self._announce_documents()
 
     async def answer(
         self,
@@ -164,11 +216,36 @@ class CoderServer(LanguageServer):
                 text=document.buffer.text,
                 offset=offset,
                 repository=place.repository,
+                file=file_of(document.uri),
             )
         )
         if suggestion.receipt.outcome is Outcome.LOADING:
             self.model.asked_too_early()
         return suggestion.text
+
+    def _workspace(self) -> EditorWorkspace:
+        return EditorWorkspace(self._roots(), not self.profile.tells_of_files, self.index.update)
+
+    def _roots(self) -> tuple[Path, ...]:
+        return tuple(file for folder in self.folders if (file := file_of(folder)))
+
+    def _announce_documents(self) -> None:
+        for uri in self.documents.uris():
+            self.opened(uri)
+
+    async def _ask_for_file_changes(self) -> None:
+        if not self.profile.tells_of_files or self.context is None:
+            return
+        everything = types.FileSystemWatcher(glob_pattern="**/*")
+        registration = types.Registration(
+            id="files",
+            method=types.WORKSPACE_DID_CHANGE_WATCHED_FILES,
+            register_options=types.DidChangeWatchedFilesRegistrationOptions([everything]),
+        )
+        with contextlib.suppress(JsonRpcException):  # it said that it could, but it will not
+            await self.client_register_capability_async(
+                types.RegistrationParams(registrations=[registration])
+            )
 
     def _name_problems(self, problems: list[str]) -> None:
         if problems:
@@ -179,7 +256,8 @@ class CoderServer(LanguageServer):
 def create_server(make_service: MakeService) -> CoderServer:
     """A language server with all its features; `stdio.serve` runs it.
 
-    `make_service(settings, on_state)` is called once, in a thread, after `initialize` was answered.
+    `make_service(settings, on_state, workspace)` is called once, in a thread, after `initialize`
+    was answered.
     """
     server = CoderServer(make_service)
 
@@ -199,16 +277,19 @@ def create_server(make_service: MakeService) -> CoderServer:
     @server.feature(types.TEXT_DOCUMENT_DID_OPEN)
     def did_open(params: Mapping[str, Any]) -> None:
         server.documents.did_open(params)
+        server.opened(params["textDocument"]["uri"])
 
     @server.feature(types.TEXT_DOCUMENT_DID_CHANGE)
     def did_change(params: Mapping[str, Any]) -> None:
         server.supersede(params["textDocument"]["uri"])
         server.documents.did_change(params)
+        server.edited(params["textDocument"]["uri"])
 
     @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
     def did_close(params: Mapping[str, Any]) -> None:
         server.supersede(params["textDocument"]["uri"])
         server.documents.did_close(params)
+        server.closed(params["textDocument"]["uri"])
 
     @server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())
     async def inline_completion(params: types.InlineCompletionParams) -> types.InlineCompletionList:
@@ -238,10 +319,15 @@ def create_server(make_service: MakeService) -> CoderServer:
         await server.change_settings(params.get("settings"))
 
     @server.feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)
-    def did_change_folders(params: types.DidChangeWorkspaceFoldersParams) -> None:
-        gone = {folder.uri for folder in params.event.removed}
-        kept = [folder for folder in server.folders if folder not in gone]
-        server.folders = kept + [folder.uri for folder in params.event.added]
+    async def did_change_folders(params: types.DidChangeWorkspaceFoldersParams) -> None:
+        event = params.event
+        await server.change_folders(
+            (folder.uri for folder in event.removed), (folder.uri for folder in event.added)
+        )
+
+    @server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
+    def did_change_files(params: types.DidChangeWatchedFilesParams) -> None:
+        server.files_changed(change.uri for change in params.changes)
 
     @server.command(RECEIPTS_COMMAND)
     def receipts() -> list[dict[str, Any]]:
@@ -258,10 +344,12 @@ def serve_stdio() -> int:
         return stdio.serve(create_server(_real_service), stdin, stdout)
 
 
-def _real_service(settings: Settings, on_state: Callable[[Any], None]) -> Service:
+def _real_service(
+    settings: Settings, on_state: Callable[[EngineState], None], workspace: EditorWorkspace
+) -> Service:
     from lsp_server.completion.service import CompletionService  # late: `initialize` comes first
 
-    return CompletionService(settings, on_state)
+    return CompletionService(settings, on_state, workspace)
 
 
 def _receipt(receipt: Receipt) -> dict[str, Any]:

@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Protocol
 
-from lsp_server.completion.types import CompletionRequest, EngineState, Receipt, Suggestion
+from lsp_server.completion.types import (
+    CompletionRequest,
+    EditorWorkspace,
+    EngineState,
+    Receipt,
+    Suggestion,
+)
 from lsp_server.settings import Settings
+
+
+class Context(Protocol):
+    """Wants to know what the editor has open, and what changes on disk."""
+
+    def opened(self, file: Path, language_id: str, text: str) -> None: ...
+    def edited(self, file: Path, text: str) -> None: ...
+    def closed(self, file: Path) -> None: ...
+    def changed(self, files: Iterable[Path]) -> None: ...
+    async def change_roots(self, roots: Iterable[Path]) -> None: ...
 
 
 class Service(Protocol):
@@ -21,10 +38,14 @@ class Service(Protocol):
 
     receipts: deque[Receipt]
 
+    @property
+    def context(self) -> Context | None:
+        """Whom to tell of documents; another one after `configure`, which knows of none yet."""
+
     async def start(self) -> None: ...
     async def configure(self, settings: Settings) -> None: ...
     async def complete(self, request: CompletionRequest) -> Suggestion: ...
     async def close(self) -> None: ...
 
 
-MakeService = Callable[[Settings, Callable[[EngineState], None]], Service]
+MakeService = Callable[[Settings, Callable[[EngineState], None], EditorWorkspace], Service]

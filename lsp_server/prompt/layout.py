@@ -88,6 +88,10 @@ class PromptBuilder:
             stop_ids=self.stop_ids,
         )
 
+    def count(self, text: str) -> int:
+        """How many tokens a text takes by itself."""
+        return len(self._encode(text))
+
     def _bos(self) -> list[int]:
         return self._render((self.template.bos,), {}) if self.template.bos else []
 

@@ -209,6 +209,15 @@ async def test_line_ends_are_newlines_to_the_model(bench: Bench, line_end: str) 
     assert "\r" not in prompt
 
 
+@pytest.mark.parametrize(
+    ("path", "text"), [("a/.env", TEXT), ("Untitled-1", f"-----BEGIN PRIVATE KEY-----\n{TEXT}")]
+)
+async def test_what_is_private_is_so_on_no_disk_too(bench: Bench, path: str, text: str) -> None:
+    await bench.ready(" a")
+    suggestion = await bench.service.complete(CompletionRequest(path, "python", text, AT))
+    assert outcome_of(suggestion) is Outcome.PRIVATE
+
+
 async def test_before_the_model_is_ready_there_is_nothing(bench: Bench) -> None:
     assert outcome_of(await bench.complete()) is Outcome.LOADING
     await bench.start()
@@ -308,10 +317,10 @@ async def test_cancelling_closes_the_stream(
 
 
 async def test_an_error_of_ours_is_an_outcome(bench: Bench) -> None:
-    client = await bench.ready(ZeroDivisionError("ours"))
+    client = await bench.ready(UnicodeEncodeError("utf-8", "canary", 0, 1, "quoted"))
     suggestion = await bench.complete()
     assert (suggestion.text, outcome_of(suggestion)) == ("", Outcome.FAILED)
-    assert "ours" in suggestion.receipt.detail
+    assert suggestion.receipt.detail == "UnicodeEncodeError", "and not the text that it quotes"
     client.script = [" a", "\n"]
     assert outcome_of(await bench.complete()) is Outcome.SUGGESTED
 

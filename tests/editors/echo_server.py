@@ -7,7 +7,14 @@ import sys
 from collections import deque
 from collections.abc import Callable
 
-from lsp_server.completion.types import CompletionRequest, EngineState, Outcome, Receipt, Suggestion
+from lsp_server.completion.types import (
+    CompletionRequest,
+    EditorWorkspace,
+    EngineState,
+    Outcome,
+    Receipt,
+    Suggestion,
+)
 from lsp_server.lsp import stdio
 from lsp_server.lsp.server import create_server
 from lsp_server.settings import Settings
@@ -19,7 +26,13 @@ DELAY_SECONDS = 0.6
 class EchoService:
     """Suggests `completes ` and the line's text before the cursor."""
 
-    def __init__(self, settings: Settings, on_state: Callable[[EngineState], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        on_state: Callable[[EngineState], None],
+        workspace: EditorWorkspace,
+    ) -> None:
+        self.context = None
         self.receipts: deque[Receipt] = deque()
         self._on_state = on_state
 

@@ -19,6 +19,7 @@ from collections.abc import Callable
 
 from lsp_server.completion.types import (
     CompletionRequest,
+    EditorWorkspace,
     EngineState,
     Outcome,
     Receipt,
@@ -35,8 +36,14 @@ STATES = json.loads(os.environ.get("FAKE_STATES", '[["ready"]]'))
 class FakeService:
     """Its receipts tell what it saw."""
 
-    def __init__(self, settings: Settings, on_state: Callable[[EngineState], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        on_state: Callable[[EngineState], None],
+        workspace: EditorWorkspace,
+    ) -> None:
         self.settings = settings
+        self.context = None
         self.receipts: deque[Receipt] = deque()
         self._on_state = on_state
         self._ready = False

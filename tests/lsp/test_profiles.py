@@ -10,11 +10,11 @@ from lsp_server.lsp.profiles import Profile, profile_of
 from tests.lsp.client import initialize_params
 
 EXPECTED = {
-    "neovim": Profile("Neovim", True, "snippet", False, False, True, True, True),
-    "vscode": Profile("code-server", True, "plain", False, True, True, True, True),
-    "helix": Profile("helix", False, "plain", False, False, True, False, True),
-    "emacs": Profile("Eglot", False, "plain", False, False, True, False, True),
-    "kate": Profile("", False, "plain", True, False, True, False, True),
+    "neovim": Profile("Neovim", True, "snippet", False, False, True, True, True, False),
+    "vscode": Profile("code-server", True, "plain", False, True, True, True, True, True),
+    "helix": Profile("helix", False, "plain", False, False, True, False, True, True),
+    "emacs": Profile("Eglot", False, "plain", False, False, True, False, True, True),
+    "kate": Profile("", False, "plain", True, False, True, False, True, False),
 }
 
 
