@@ -37,6 +37,7 @@ from lsp_server.inference.engines import Engine, chosen_model, make_engine
 from lsp_server.inference.models.store import ModelError
 from lsp_server.prompt.boundary import split_at_token_boundary
 from lsp_server.prompt.layout import PromptBuilder
+from lsp_server.prompt.line_ends import with_plain_newlines
 from lsp_server.prompt.templates import NoTemplateError
 from lsp_server.prompt.tokenizer import TokenizerError
 from lsp_server.prompt.types import Budget, Prompt, Snippet
@@ -167,8 +168,8 @@ class CompletionService:
                 if self._engine is not None and self._engine.state.status == "failed":
                     self._engine.lost()  # it is tried again, with growing pauses
             return ""
-        prefix = _with_plain_newlines(request.text[: request.offset])
-        suffix = _with_plain_newlines(request.text[request.offset :])
+        prefix = with_plain_newlines(request.text[: request.offset])
+        suffix = with_plain_newlines(request.text[request.offset :])
         scope = scope_at(prefix, suffix)
         known, withheld = split_at_token_boundary(prefix)
         began = time.monotonic()
@@ -300,10 +301,6 @@ class CompletionService:
     def _set_state(self, state: EngineState) -> None:
         self.state = state
         self._on_state(state)
-
-
-def _with_plain_newlines(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def _means_gone(error: EngineError) -> bool:

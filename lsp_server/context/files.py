@@ -15,6 +15,7 @@ from lsp_server.context import noise
 from lsp_server.context.ignore import Scope, scope_of
 from lsp_server.context.patterns import Patterns
 from lsp_server.context.privacy import Privacy, holds_private_key
+from lsp_server.prompt.line_ends import with_plain_newlines
 
 MAX_FILE_BYTES = 1_000_000
 MOST_FILES = 300_000
@@ -249,7 +250,7 @@ def _decode(data: bytes) -> str | None:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         return None
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    return with_plain_newlines(text)
 
 
 def _read(absolute: Path, max_bytes: int) -> bytes:

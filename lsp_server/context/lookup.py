@@ -104,11 +104,10 @@ class Lookup:
 
     def from_module(self, imported: Import, by: str, depth: int) -> Value | None:
         """What `from module import name` gives: a definition of the module, or a module in it."""
-        paths = [path for path in self.resolved(imported, by) if path != by]
+        # no module at all: a file's own name, exported under another one
+        paths = [path for path in self.resolved(imported, by) if path != by or not imported.module]
         names = [imported.name]
-        if (
-            imported.name == "default"
-        ):  # what a default export is called, its importer need not know
+        if imported.name == "default":  # what that is called, its importer need not know
             names += [imported.alias]
         for path in paths:
             for name in names:

@@ -28,6 +28,7 @@ from lsp_server.context.similarity import IndexDamagedError, Similarity
 from lsp_server.context.steadiness import Chosen
 from lsp_server.context.symbols import parse
 from lsp_server.context.types import Cursor, Progress, SymbolIndex, Window
+from lsp_server.prompt.line_ends import with_plain_newlines
 
 CACHED_FILES = 64
 
@@ -115,7 +116,7 @@ class Workspace:
             found = self._lines(path)
             lines = found.lines if found else []
         elif self._is_shared(path, document.text):
-            lines = document.text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+            lines = with_plain_newlines(document.text).split("\n")
         else:
             lines = []
         here = "".join(f"{line}\n" for line in lines[slice(*numbers)] if line.strip())
@@ -144,7 +145,7 @@ class Workspace:
             self._similarity.remove(path)
         else:
             language = language_of(path, document.language_id)
-            text = document.text.replace("\r\n", "\n").replace("\r", "\n")
+            text = with_plain_newlines(document.text)
             self._overlay.put(path, parse(path, text, language))
             self._similarity.put(path, language.name, text)
 

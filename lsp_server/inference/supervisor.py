@@ -166,14 +166,7 @@ async def find_or_start(spec: state.ServerSpec, idle_minutes: float) -> state.En
 
 async def stop_all() -> int:
     """Ask all of this user's model servers to end; how many there were."""
-    stopped = 0
-    for endpoint in state.read_all():
-        client = CompletionsClient(endpoint.url, token=endpoint.token)
-        with contextlib.suppress(EngineError):
-            await client.shut_down()
-            stopped += 1
-        await client.close()
-    return stopped
+    return sum([await _shut_down(endpoint) for endpoint in state.read_all()])
 
 
 async def health_of(endpoint: state.Endpoint) -> dict[str, Any] | None:
@@ -203,11 +196,20 @@ async def _is_usable(endpoint: state.Endpoint) -> bool:
         return False
     if health["status"] != "failed":
         return True
-    client = CompletionsClient(endpoint.url, token=endpoint.token)
-    with contextlib.suppress(EngineError):
-        await client.shut_down()
-    await client.close()
+    await _shut_down(endpoint)
     return False
+
+
+async def _shut_down(endpoint: state.Endpoint) -> bool:
+    """Ask a model server to end; whether it was there to hear it."""
+    client = CompletionsClient(endpoint.url, token=endpoint.token)
+    try:
+        await client.shut_down()
+    except EngineError:
+        return False
+    finally:
+        await client.close()
+    return True
 
 
 async def _start(spec: state.ServerSpec, idle_minutes: float) -> state.Endpoint:

@@ -119,14 +119,14 @@ class CoderServer(LanguageServer):
 
     def opened(self, uri: str) -> None:
         """Tell of a document that is open from now on."""
-        file, document = file_of(uri), self.documents.snapshot(uri)
-        if self.context and file and document:
+        document = self.documents.snapshot(uri) if self.context else None
+        if self.context and document and (file := file_of(uri)):
             self.context.opened(file, document.language, document.buffer.text)
 
     def edited(self, uri: str) -> None:
         """Tell of a document's new text."""
-        file, document = file_of(uri), self.documents.snapshot(uri)
-        if self.context and file and document:
+        document = self.documents.snapshot(uri) if self.context else None
+        if self.context and document and (file := file_of(uri)):
             self.context.edited(file, document.buffer.text)
 
     def closed(self, uri: str) -> None:

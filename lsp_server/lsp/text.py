@@ -53,9 +53,12 @@ class TextBuffer:
         return self._text
 
     def copy(self) -> TextBuffer:
-        """An independent copy; cheap, since lines are shared."""
+        """An independent copy; cheap, since lines and joined text are shared.
+
+        Joined here if need be: each copy would join anew what all of them are asked for.
+        """
         twin = TextBuffer.__new__(TextBuffer)
-        twin.encoding, twin._lines, twin._text = self.encoding, self._lines.copy(), self._text
+        twin.encoding, twin._lines, twin._text = self.encoding, self._lines.copy(), self.text
         return twin
 
     def apply(self, change: Change) -> None:

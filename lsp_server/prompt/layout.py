@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
 from lsp_server.prompt import templates
+from lsp_server.prompt.line_ends import with_plain_newlines
 from lsp_server.prompt.templates import NoTemplateError, Slot, Template
 from lsp_server.prompt.tokenizer import Tokenizer
 from lsp_server.prompt.types import Budget, Order, Prompt, Snippet
@@ -205,7 +206,7 @@ class PromptBuilder:
         return iter(cuts[first + (used > budget) :])
 
     def _encode(self, text: str) -> list[int]:
-        return self.tokenizer.encode(text.replace("\r\n", "\n").replace("\r", "\n"))
+        return self.tokenizer.encode(with_plain_newlines(text))
 
 
 def _at_line_start(prefix: str) -> bool:

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lsp_server.context.languages.table import LANGUAGES, PLAIN_TEXT, language_of
-from lsp_server.context.symbols import find_definition, parse, resolve
-from lsp_server.context.types import FileSymbols, Import
+from lsp_server.context.lookup import Lookup
+from lsp_server.context.symbols import parse, resolve
+from lsp_server.context.types import FileSymbols, Import, Symbol, SymbolIndex
 from tests.context.memory_index import MemoryIndex
 
 WITH_SYMBOLS = [language for language in LANGUAGES if language.symbols]
@@ -146,8 +147,9 @@ def test_javascript_and_tsx_are_read_with_elements() -> None:
 
 def test_no_grammar_is_loaded_before_it_is_needed() -> None:
     program = (
-        "import sys, lsp_server.context.symbols as s\n"
-        "s.language_of('a.py').symbols\n"
+        "import sys, lsp_server.context.symbols\n"
+        "from lsp_server.context.languages.table import language_of\n"
+        "language_of('a.py').symbols\n"
         "print([name for name in sys.modules if name.startswith('tree_sitter')])"
     )
     done = subprocess.run(
@@ -200,6 +202,12 @@ PYTHON = MemoryIndex(
 def test_python_imports(module: str, name: str, path: str, expected: str | None) -> None:
     found = dotted(Import(module, name, name, 0), path, PYTHON)
     assert found == ([expected] if expected else [])
+
+
+def find_definition(name: str, paths: list[str], index: SymbolIndex) -> Symbol | None:
+    lookup = Lookup(FileSymbols("", ""), index)
+    found = (lookup.find(path, name) for path in paths)
+    return next((value.symbol for value in found if value and value.symbol), None)
 
 
 def test_definitions_are_found_through_reexports() -> None:
