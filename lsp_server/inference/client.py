@@ -47,12 +47,20 @@ class CompletionsClient:
     """A connection pool to one engine.
 
     `base_url` may end in `/v1` or not. `user` names this client: where the engine knows the rule, a
-    newer request of a user takes over from an older one. Use from one event loop; `close` it.
+    newer request of a user takes over from an older one. `has_background`: the engine knows
+    requests that yield to all others. Use from one event loop; `close` it.
     """
 
     def __init__(
-        self, base_url: str, *, token: str | None = None, model: str | None = None, user: str = ""
+        self,
+        base_url: str,
+        *,
+        token: str | None = None,
+        model: str | None = None,
+        user: str = "",
+        has_background: bool = False,
     ) -> None:
+        self.has_background = has_background
         self._base = base_url.rstrip("/").removesuffix("/v1")
         self._model = model
         self._user = user
@@ -90,11 +98,14 @@ class CompletionsClient:
         stop: Sequence[str] = (),
         stop_token_ids: Sequence[int] = (),
         logprobs: bool = False,
+        background: bool = False,
     ) -> AsyncGenerator[Chunk, None]:
         """Greedy completion of token ids, in chunks as they come.
 
-        Close the iterator (`aclosing`) to end the generation. Raises EngineUnavailableError when
-        the connection cannot be made or breaks off, EngineError when the engine refuses.
+        One in the `background` waits until nobody else wants anything, and is broken off (finish
+        reason `abort`) when somebody does. Close the iterator (`aclosing`) to end the generation.
+        Raises EngineUnavailableError when the connection cannot be made or breaks off, EngineError
+        when the engine refuses.
         """
         body: dict[str, Any] = {
             "prompt": list(prompt),
@@ -112,6 +123,8 @@ class CompletionsClient:
             body["model"] = self._model
         if self._user:
             body["user"] = self._user
+        if background and self.has_background:
+            body["background"] = True
         try:
             async with self._session.post(
                 f"{self._base}/v1/completions", json=body, allow_redirects=False

@@ -122,7 +122,10 @@ class LocalEngine:
         await self._disconnect()
         self._endpoint = await find_or_start(self._spec, self._idle_minutes)
         self._connection = CompletionsClient(
-            self._endpoint.url, token=self._endpoint.token, user=self._user
+            self._endpoint.url,
+            token=self._endpoint.token,
+            user=self._user,
+            has_background=True,
         )
 
     async def _disconnect(self) -> None:

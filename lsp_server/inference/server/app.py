@@ -68,6 +68,7 @@ class ModelServerApp:
                 "pid": os.getpid(),
                 "busy": self._worker.busy,
                 "idle_since": self._worker.idle_since,
+                "generated": self._worker.generated,
             }
         )
 

@@ -29,7 +29,8 @@ class RequestError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class CompletionParams:
-    """What a request asks for; `prompt` is text or token ids, `user` names the client."""
+    """What a request asks for; `prompt` is text or token ids, `user` names the client; one in the
+    `background` yields to all others."""
 
     prompt: str | tuple[int, ...]
     max_tokens: int
@@ -40,6 +41,7 @@ class CompletionParams:
     logprobs: int | None
     stream: bool
     user: str | None
+    background: bool
 
 
 def parse(body: Any) -> CompletionParams:
@@ -67,6 +69,7 @@ def parse(body: Any) -> CompletionParams:
         else _integer(body, "logprobs", 0, 0, MAX_LOGPROBS),
         stream=bool(body.get("stream")),
         user=None if body.get("user") is None else str(body["user"]),
+        background=bool(body.get("background")),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import queue
 import threading
@@ -73,37 +74,40 @@ class Loaded:
 
 
 class Worker:
-    """Loads a model and answers jobs in the order they come, on one thread.
+    """Loads a model and answers jobs in the order they come, on one thread; background jobs only
+    while there are no others.
 
     `state` tells how far loading is; `busy` and `idle_since` (seconds of the monotonic clock)
-    whether it computes.
+    whether it computes; `generated` how many tokens it has made.
     """
 
     def __init__(self, load: Callable[[Callable[[EngineState], None]], Loaded]) -> None:
         self._load = load
-        self._queue: queue.SimpleQueue[Job] = queue.SimpleQueue()
-        self._running: dict[str, Job] = {}
+        self._queue: queue.PriorityQueue[tuple[bool, int, Job]] = queue.PriorityQueue()
+        self._order = itertools.count()
+        self._jobs: list[Job] = []
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self.state = EngineState("starting")
         self.busy = False
         self.idle_since = time.monotonic()
+        self.generated = 0
 
     def start(self) -> None:
         """Begin loading."""
         self._thread.start()
 
     def submit(self, job: Job) -> None:
-        """Queue a job; a running or waiting one of the same user is ended at once."""
+        """Queue a job. What runs or waits of the same user is ended at once, and everything in the
+        background, unless the job is there as well."""
         if self.state.status != "ready":
             raise RequestError(f"the model is not ready: {self.state.message}", status=503)
-        if job.params.user is not None:
-            with self._lock:
-                older = self._running.get(job.params.user)
-                self._running[job.params.user] = job
-            if older is not None:
-                older.stop.set()
-        self._queue.put(job)
+        with self._lock:
+            for older in self._jobs:
+                if _yields(older, job):
+                    older.stop.set()
+            self._jobs.append(job)
+        self._queue.put((job.params.background, next(self._order), job))
 
     def _run(self) -> None:
         try:
@@ -114,16 +118,17 @@ class Worker:
             return
         self._set_state(EngineState("ready", f"on {loaded.generator.model.device}"))
         while True:
-            job = self._queue.get()
+            *_, job = self._queue.get()
             self.busy = True
             try:
-                _work_off(job, loaded)
+                self.generated += _work_off(job, loaded)
             except RequestError as error:
                 job.emit(error)
             except BaseException as error:
                 log.exception("a request failed")
                 job.emit(RequestError(f"the engine failed: {error!r}", status=500))
-            self._forget(job)
+            with self._lock:
+                self._jobs.remove(job)
             self.busy, self.idle_since = False, time.monotonic()
 
     def _set_state(self, state: EngineState) -> None:
@@ -131,14 +136,16 @@ class Worker:
             log.info("%s %s", state.status, state.message)
         self.state = state
 
-    def _forget(self, job: Job) -> None:
-        with self._lock:
-            if job.params.user is not None and self._running.get(job.params.user) is job:
-                del self._running[job.params.user]
+
+def _yields(older: Job, newer: Job) -> bool:
+    """Whether a job is to be ended for another one."""
+    if older.params.background:
+        return not newer.params.background or older.params.user == newer.params.user
+    return not newer.params.background and older.params.user == newer.params.user is not None
 
 
-def _work_off(job: Job, loaded: Loaded) -> None:
-    """Generate for one job, emitting pieces and, last, its end."""
+def _work_off(job: Job, loaded: Loaded) -> int:
+    """Generate for one job, emitting pieces and, last, its end; how many tokens were made."""
     from lsp_server.inference.engine.generate import Usage
     from lsp_server.inference.engine.model import Stopped
 
@@ -151,6 +158,7 @@ def _work_off(job: Job, loaded: Loaded) -> None:
             reason = _generate(job, loaded, usage, stages, started)
     stages["total"] = 1000 * (time.monotonic() - started)
     job.emit(End(reason, usage, stages))
+    return usage.completion
 
 
 def _generate(

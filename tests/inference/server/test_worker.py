@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -23,13 +24,18 @@ class Panic(BaseException):
 
 
 class FakeGenerator:
-    """Generates two tokens, or raises what it is told to, once."""
+    """Generates two tokens once it is let go, or raises what it is told to, once."""
 
     def __init__(self) -> None:
         self.model = type("Model", (), {"device": "cpu"})
         self.error: BaseException | None = None
+        self.hold = threading.Event()
+        self.hold.set()
+        self.seen: list[list[int]] = []
 
     def generate(self, ids: Any, sampling: Any, usage: Any, stopped: Any) -> Iterator[Token]:
+        self.seen.append(list(ids))
+        assert self.hold.wait(PATIENCE)
         error, self.error = self.error, None
         if error is not None:
             raise error
@@ -124,3 +130,43 @@ async def test_a_job_that_waits_is_dropped_for_a_newer_one(worker: Worker) -> No
     assert reasons[1:] == ["stop", "stop"]
     assert older.stop.is_set()
     assert not newer.stop.is_set()
+
+
+async def test_in_the_background_a_job_yields_to_everybody(
+    worker: Worker, generator: FakeGenerator
+) -> None:
+    generator.hold.clear()
+    running = submit(worker, user="me")
+    await until(lambda: worker.busy)
+    waiting = submit(worker, user="me", background=True)
+    other = submit(worker, user="you", background=True)
+    assert not running.stop.is_set(), "it does not push aside what was asked for"
+    real = submit(worker, user="you")
+    assert not running.stop.is_set()
+    assert waiting.stop.is_set()
+    assert other.stop.is_set()
+    generator.hold.set()
+    ends = [await end_of(job) for job in (running, real, waiting, other)]
+    assert [end.reason for end in ends if isinstance(end, End)] == [
+        "stop",
+        "stop",
+        "abort",
+        "abort",
+    ]
+    assert worker.generated == 4
+
+
+async def test_what_is_asked_for_goes_before_what_waits_in_the_background(
+    worker: Worker, generator: FakeGenerator
+) -> None:
+    generator.hold.clear()
+    submit(worker, prompt=[1])
+    await until(lambda: worker.busy)
+    job = Job(parse({"prompt": [2], "background": True}), asyncio.get_running_loop())
+    worker.submit(job)
+    later = submit(worker, prompt=[3])
+    job.stop.clear()  # as if it had come at the same moment
+    generator.hold.set()
+    for each in (job, later):
+        await end_of(each)
+    assert generator.seen == [[1], [3], [2]]
