@@ -87,17 +87,26 @@ def extract(path: str, source: bytes, unit: Unit) -> Found:
 @cache
 def compiled(unit: Unit) -> tuple[Parser, Query]:
     """A unit's grammar is loaded when its first file is parsed."""
-    from tree_sitter import Language, Parser, Query
+    from tree_sitter import Query
+
+    parser = parser_of(unit, PATIENCE)
+    assert parser.language is not None
+    return parser, Query(parser.language, unit.query)
+
+
+def parser_of(unit: Unit, patience: int) -> Parser:
+    """A new parser of the unit's language. It raises ValueError after `patience` microseconds, and
+    has to be reset then."""
+    from tree_sitter import Language, Parser
 
     package, function = unit.grammar.split(".")
-    language = Language(getattr(import_module(package), function)())
-    parser = Parser(language)
+    parser = Parser(Language(getattr(import_module(package), function)()))
     with warnings.catch_warnings():
         # What replaces them, progress callbacks, crashes the process in 0.25.2 (parse and query)
         # and in 0.26.1 (query).
         warnings.simplefilter("ignore", DeprecationWarning)
-        parser.timeout_micros = PATIENCE  # type: ignore[misc]  # its stub lacks the setter
-    return parser, Query(language, unit.query)
+        parser.timeout_micros = patience  # type: ignore[misc]  # its stub lacks the setter
+    return parser
 
 
 def _run(query: Query, root: Node) -> list[tuple[int, dict[str, list[Node]]]]:

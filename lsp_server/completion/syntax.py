@@ -1,0 +1,149 @@
+"""What tree-sitter says of the text around a cursor. Broken code is the normal case there."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Literal
+
+from lsp_server.completion.lines import last_line
+from lsp_server.context.languages.extract import parser_of
+from lsp_server.context.languages.table import language_of
+from lsp_server.context.languages.unit import Unit
+
+if TYPE_CHECKING:
+    from tree_sitter import Node, Parser, Tree
+
+PATIENCE = 20_000
+"""Microseconds after which parsing is given up: some ten times what it takes."""
+
+# A statement or declaration that most bodies of a language take.
+_STATEMENT = {
+    **dict.fromkeys(("c", "cpp", "cuda", "java", "c-sharp"), "int x;"),
+    **dict.fromkeys(("python", "ruby", "shell"), "x"),
+    "lua": "x()",
+}
+_LONGEST_QUOTE = 8
+_OPENING_QUOTE = re.compile(r"[@$\w]*(\"\"\"|'''|\"|'|`)")
+
+
+@dataclass(frozen=True, slots=True)
+class Syntax:
+    """`inside` is what the cursor stands in, and `quote` what ends that, when it is known.
+    `empty_body`: a body holds nothing but the cursor, comments and a docstring. `broken`: there are
+    errors in the text, so that `code` may be a string that has no end yet."""
+
+    inside: Literal["code", "comment", "string"] = "code"
+    quote: str = ""
+    empty_body: bool = False
+    broken: bool = False
+
+
+def syntax_at(before: str, after: str, language: str) -> Syntax | None:
+    """What stands around the cursor between two texts; None where that cannot be parsed."""
+    at_line_start = not before[before.rfind("\n") + 1 :].strip()
+    typed = before + _indentation(before) if at_line_start else before
+    statement = _STATEMENT.get(language, "x;") if at_line_start else ""
+    source = f"{typed}{statement}{after}"
+    tree = parsed(source, language)
+    if tree is None:
+        return None
+    inside, quote = _inside(tree, _size(before), source.encode("utf-8", "replace"))
+    if inside != "code":
+        return Syntax(inside, quote)
+    empty = at_line_start and _is_alone(tree, _size(typed), _size(typed) + len(statement))
+    return Syntax(empty_body=empty, broken=tree.root_node.has_error)
+
+
+def errors(text: str, language: str) -> int | None:
+    """How many errors a parser finds in a text; None where there is no parser, or it gave up."""
+    tree = parsed(text, language)
+    return None if tree is None else _errors(tree.root_node)
+
+
+@lru_cache(maxsize=16)
+def parsed(text: str, language: str) -> Tree | None:
+    """The syntax tree of a text; None where there is no grammar, or parsing took too long."""
+    unit = language_of("", language).symbols
+    if unit is None:
+        return None
+    parser = _parser(_dialect(unit, text))
+    try:
+        return parser.parse(text.encode("utf-8", "replace"))
+    except ValueError:
+        parser.reset()
+        return None
+
+
+def _dialect(unit: Unit, text: str) -> Unit:
+    """Elements tell TSX from TypeScript where there is no file name."""
+    if unit.dialect is None:
+        return unit
+    name = "x.tsx" if "</" in text or "/>" in text else "x.ts"
+    return unit.dialect(name, text.encode("utf-8", "replace")) or unit
+
+
+@cache
+def _parser(unit: Unit) -> Parser:
+    return parser_of(unit, PATIENCE)
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "replace"))
+
+
+def _indentation(before: str) -> str:
+    """That of the line above, where nothing is typed of the cursor's line."""
+    above = last_line(before) if before.endswith("\n") else ""
+    return above[: len(above) - len(above.lstrip())]
+
+
+def _inside(
+    tree: Tree, cursor: int, source: bytes
+) -> tuple[Literal["code", "comment", "string"], str]:
+    node: Node | None = tree.root_node.descendant_for_byte_range(max(0, cursor - 1), cursor)
+    while node is not None and not ("interpolation" in node.type or "substitution" in node.type):
+        starts = source[node.start_byte : node.start_byte + _LONGEST_QUOTE].decode(
+            "utf-8", "replace"
+        )
+        if "comment" in node.type and node.start_byte < cursor <= node.end_byte:
+            block = starts.startswith("/*")
+            if not block or cursor < node.end_byte:
+                return "comment", "*/" if block else "\n"
+        if ("string" in node.type or "char" in node.type) and node.start_byte < cursor:
+            quote = _OPENING_QUOTE.match(starts)
+            if quote and cursor < node.end_byte:
+                return "string", quote[1]
+        node = node.parent
+    return "code", ""
+
+
+def _is_alone(tree: Tree, start: int, end: int) -> bool:
+    """Whether a statement is all that a body holds, but for comments and a docstring."""
+    node = tree.root_node.descendant_for_byte_range(start, start + 1)
+    while node is not None and node.start_byte == start and node.end_byte <= end:
+        if "block" in node.type or "body" in node.type:  # without brackets it starts where it does
+            return True
+        node = node.parent
+    if node is None or node.parent is None or node.type == "ERROR":
+        return False
+    return all(
+        start <= child.start_byte < end or "comment" in child.type or _is_docstring(child)
+        for child in node.named_children
+    )
+
+
+def _is_docstring(node: Node) -> bool:
+    return (
+        node.type == "expression_statement"
+        and node.named_child_count == 1
+        and node.named_children[0].type == "string"
+    )
+
+
+def _errors(node: Node) -> int:
+    if not node.has_error:
+        return 0
+    own = int(node.is_error or node.is_missing)
+    return own + sum(_errors(child) for child in node.children)
