@@ -9,15 +9,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import platformdirs
+from lsp_server import __version__, endpoints
+from lsp_server.endpoints import STATE_VARIABLE, Endpoint, state_dir
 
-from lsp_server import __version__
-
-STATE_VARIABLE = "CODER_LSP_STATE"
+__all__ = [
+    "STATE_VARIABLE",
+    "Endpoint",
+    "ServerSpec",
+    "lock_file",
+    "log_file",
+    "read",
+    "read_all",
+    "state_dir",
+    "state_file",
+    "withdraw",
+    "write",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,28 +43,6 @@ class ServerSpec:
         """A short name for this specification and version."""
         text = json.dumps([__version__, *asdict(self).values()])
         return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where a model server listens: `port` on 127.0.0.1, and the token it wants."""
-
-    pid: int
-    port: int
-    token: str
-
-    @property
-    def url(self) -> str:
-        """Base URL, without a slash at its end."""
-        return f"http://127.0.0.1:{self.port}"
-
-
-def state_dir() -> Path:
-    """The folder of state files, locks and logs; made when missing, for its user only."""
-    chosen = os.environ.get(STATE_VARIABLE)
-    folder = Path(chosen or platformdirs.user_state_dir("coder-lsp", appauthor=False))
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return folder
 
 
 def state_file(key: str) -> Path:
@@ -74,36 +62,19 @@ def lock_file(key: str) -> Path:
 
 def write(key: str, endpoint: Endpoint) -> None:
     """Publish an endpoint; readers see the old file or the whole new one."""
-    target = state_file(key)
-    draft = target.with_suffix(f".{endpoint.pid}.tmp")
-    draft.unlink(missing_ok=True)
-    # created unreadable to others, not made so afterwards; on Windows the profile folder is private
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(asdict(endpoint), file)
-    draft.replace(target)
+    endpoints.publish(state_file(key), endpoint)
 
 
 def read(key: str) -> Endpoint | None:
     """The endpoint last published under this key; its server may be gone."""
-    return _read(state_file(key))
+    return endpoints.read(state_file(key))
 
 
 def read_all() -> list[Endpoint]:
     """All published endpoints; their servers may be gone."""
-    found = (_read(path) for path in state_dir().glob("model-server-*.json"))
-    return [endpoint for endpoint in found if endpoint is not None]
+    return [endpoint for _, endpoint in endpoints.read_all("model-server-*.json")]
 
 
 def withdraw(key: str, pid: int) -> None:
     """Remove the state file when it is still this process's."""
-    endpoint = read(key)
-    if endpoint is not None and endpoint.pid == pid:
-        state_file(key).unlink(missing_ok=True)
-
-
-def _read(path: Path) -> Endpoint | None:
-    try:
-        return Endpoint(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None
+    endpoints.withdraw(state_file(key), pid)

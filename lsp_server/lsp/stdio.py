@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import IO, Any, BinaryIO, Protocol
 
+from lsp_server.endpoints import is_alive
 from lsp_server.lsp.protocol import Protocol as LspProtocol
 
 logger = logging.getLogger(__name__)
@@ -134,28 +135,6 @@ async def _watch(editor: int, messages: asyncio.Queue[bytes | None]) -> None:
         while is_alive(editor):  # noqa: ASYNC110 - a process that ends gives no event
             await asyncio.sleep(EDITOR_POLL_SECONDS)
         messages.put_nowait(None)
-
-
-def is_alive(pid: int) -> bool:
-    """Whether there is a process with this id."""
-    if sys.platform == "win32":
-        import ctypes
-
-        synchronize, timed_out, denied = 0x00100000, 0x102, 5
-        kernel = ctypes.WinDLL("kernel32", use_last_error=True)
-        handle = kernel.OpenProcess(synchronize, False, pid)
-        if not handle:
-            return ctypes.get_last_error() == denied
-        alive = bool(kernel.WaitForSingleObject(handle, 0) == timed_out)
-        kernel.CloseHandle(handle)
-        return alive
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        pass  # it belongs to somebody else
-    return True
 
 
 @contextlib.contextmanager
