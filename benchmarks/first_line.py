@@ -30,7 +30,7 @@ from benchmarks.common import print_setting, spread
 from lsp_server.completion.service import CompletionService
 from lsp_server.completion.types import CompletionRequest, EngineState, Suggestion
 from lsp_server.prompt.types import Snippet
-from lsp_server.settings import Settings, load
+from lsp_server.settings import Settings, StatisticsSettings, load
 
 RESAMPLES = 2000
 
@@ -87,8 +87,9 @@ def settings_for(args: argparse.Namespace) -> Settings:
     return attrs.evolve(
         settings,
         prompt=attrs.evolve(settings.prompt, order=args.order),
-        completion=attrs.evolve(settings.completion, max_lines=1),
+        completion=attrs.evolve(settings.completion, max_lines=1, prefetch=False),
         engine=attrs.evolve(settings.engine, timeout_seconds=120.0),
+        statistics=StatisticsSettings(enabled=False),
     )
 
 
@@ -121,6 +122,7 @@ def request_of(row: dict[str, Any], prefix: str, chunks: str | None) -> Completi
         offset=len(prefix),
         cross_file=tuple(Snippet(chunk["path"], chunk["text"]) for chunk in given),
         repository=row.get("repo") or "",
+        invoked=True,  # also where an editor's own request would be left alone
     )
 
 

@@ -61,6 +61,18 @@ def make_parser() -> argparse.ArgumentParser:
 
     add_parser(commands)
 
+    stats = commands.add_parser("stats", help="say what became of suggestions, as counted here")
+    stats.add_argument("--days", type=int, default=30, metavar="N", help="the last N days")
+    stats.add_argument("--json", action="store_true", help="print one JSON object")
+    stats.add_argument("--reset", action="store_true", help="forget all counts")
+
+    why = commands.add_parser("why", help="say why there was a suggestion in the editor, or none")
+    why.add_argument("--receipt", action="store_true", help="with the exact prompt")
+    why.add_argument("--json", action="store_true", help="print the receipts as JSON")
+    why.add_argument(
+        "-n", type=_number, default=1, metavar="N", help="the last N requests, newest first"
+    )
+
     doctor = commands.add_parser("doctor", help="say what is installed and time one completion")
     doctor.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -72,6 +84,14 @@ def make_parser() -> argparse.ArgumentParser:
     server.add_argument("--kv-slots", type=int, default=4)
     server.add_argument("--idle-minutes", type=float, default=30.0)
     return parser
+
+
+def _number(text: str) -> int:
+    """An option's number above 0. Raises ValueError, which argparse puts into words."""
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
 
 
 def _serve(args: object) -> int:
@@ -94,6 +114,18 @@ def _demo(args: argparse.Namespace) -> int:
 
 def _doctor(args: argparse.Namespace) -> int:
     from lsp_server.commands.doctor import run
+
+    return run(args)
+
+
+def _stats(args: argparse.Namespace) -> int:
+    from lsp_server.commands.stats import run
+
+    return run(args)
+
+
+def _why(args: argparse.Namespace) -> int:
+    from lsp_server.commands.why import run
 
     return run(args)
 
@@ -126,7 +158,9 @@ _COMMANDS: dict[str, Callable[[Any], int]] = {
     "serve": _serve,
     "complete": _complete,
     "demo": _demo,
+    "stats": _stats,
     "doctor": _doctor,
+    "why": _why,
     "models": _models,
     "model-server": _model_server,
 }

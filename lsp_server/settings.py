@@ -36,6 +36,12 @@ def _setting(default: T, doc: str) -> T:
     return field
 
 
+def _names(doc: str) -> list[str]:
+    """A settings field that is a list of names or patterns, empty at first."""
+    field: list[str] = attrs.field(factory=list, metadata={"doc": doc})
+    return field
+
+
 @attrs.frozen
 class EngineSettings:
     """Where inference runs and how."""
@@ -76,19 +82,39 @@ class PromptSettings:
 class CompletionSettings:
     """What is suggested, and through which requests."""
 
+    eagerness: Literal["eager", "normal", "on-demand"] = _setting(
+        "normal",
+        "When the model is asked: at every request of the editor; after a pause that follows how "
+        "fast you type; or only when you ask for a suggestion.",
+    )
     max_tokens: int = _setting(96, "Most tokens generated for one suggestion.")
     max_lines: int = _setting(8, "Most lines of one suggestion.")
+    min_confidence: float = _setting(
+        0.0, "Least probability that the model gives its tokens on average, from 0 to 1."
+    )
+    before_text: bool = _setting(
+        False, "Whether something is suggested before text that follows on the cursor's line."
+    )
+    in_comments: bool = _setting(True, "Whether something is suggested in comments.")
+    in_strings: bool = _setting(True, "Whether something is suggested in strings.")
+    disabled_languages: list[str] = _names(
+        "Language ids, such as `markdown`, that get no suggestions."
+    )
+    reuse: bool = _setting(
+        True,
+        "Whether what was generated is used again as typing goes on; without, every request asks "
+        "the model anew (to compare).",
+    )
+    prefetch: bool = _setting(
+        True,
+        "Whether the idle model reads the open file ahead, and prepares what follows a suggestion; "
+        "off saves energy.",
+    )
     completion_list: Literal["auto", "always", "never"] = _setting(
         "auto",
         "Whether textDocument/completion offers suggestions; auto: only to clients without inline "
         "completion. A change to always takes effect with the next start.",
     )
-
-
-def _patterns(doc: str) -> list[str]:
-    """A settings field that is a list of patterns, empty at first."""
-    field: list[str] = attrs.field(factory=list, metadata={"doc": doc})
-    return field
 
 
 @attrs.frozen
@@ -99,7 +125,7 @@ class ContextSettings:
     deadline_ms: int = _setting(
         40, "Longest that choosing cross-file context may hold up a request."
     )
-    exclude: list[str] = _patterns(
+    exclude: list[str] = _names(
         "Files left out beside those that git ignores: patterns as in .gitignore, from the "
         "workspace's root."
     )
@@ -110,15 +136,24 @@ class ContextSettings:
 class PrivacySettings:
     """Which files are nobody's business, beside the built-in list (`coder-lsp doctor` shows it)."""
 
-    never: list[str] = _patterns(
+    never: list[str] = _names(
         "Patterns as in .gitignore: neither completed nor shown to the model."
     )
-    not_shared: list[str] = _patterns(
+    not_shared: list[str] = _names(
         "Patterns as in .gitignore: completed, but not shown to the model while other files are "
         "edited."
     )
-    fine: list[str] = _patterns(
+    fine: list[str] = _names(
         "Patterns as in .gitignore that the built-in list does not apply to (config.toml only)."
+    )
+
+
+@attrs.frozen
+class StatisticsSettings:
+    """What is counted of your use of suggestions; it stays on this machine."""
+
+    enabled: bool = _setting(
+        True, "Whether shown and accepted suggestions are counted (`coder-lsp stats`)."
     )
 
 
@@ -139,6 +174,7 @@ class Settings:
     completion: CompletionSettings = attrs.field(factory=CompletionSettings)
     context: ContextSettings = attrs.field(factory=ContextSettings)
     privacy: PrivacySettings = attrs.field(factory=PrivacySettings)
+    statistics: StatisticsSettings = attrs.field(factory=StatisticsSettings)
 
 
 _POSITIVE = {
@@ -152,7 +188,11 @@ _POSITIVE = {
     "context.deadline_ms",
     "context.max_file_bytes",
 }
-_NOT_NEGATIVE = {"prompt.suffix_tokens", "prompt.cross_file_tokens"}
+_NOT_NEGATIVE = {
+    "prompt.suffix_tokens",
+    "prompt.cross_file_tokens",
+    "completion.min_confidence",
+}
 _converter = cattrs.Converter(forbid_extra_keys=False)
 
 

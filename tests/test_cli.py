@@ -36,7 +36,7 @@ def test_to_serve_is_the_default(monkeypatch: pytest.MonkeyPatch, argv: list[str
 def test_each_command_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked(monkeypatch, "complete", "a.py", "--at", "1:1") == "complete"
     assert asked(monkeypatch, "models", "list") == "models"
-    for name in ("demo", "doctor", "model-server"):
+    for name in ("demo", "stats", "why", "doctor", "model-server"):
         assert asked(monkeypatch, name) == name
 
 

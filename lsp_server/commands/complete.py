@@ -7,15 +7,15 @@ import asyncio
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import attrs
 from tqdm import tqdm
 
+from lsp_server.completion.explain import as_data, summary
 from lsp_server.completion.service import CompletionService
-from lsp_server.completion.types import CompletionRequest, EngineState, Outcome, Suggestion
+from lsp_server.completion.types import CompletionRequest, EngineState, Suggestion
 from lsp_server.settings import Settings, load
 
 
@@ -90,6 +90,7 @@ def _request(args: argparse.Namespace) -> CompletionRequest:
         text=text,
         offset=offset,
         file=args.file.absolute(),
+        invoked=True,
     )
 
 
@@ -119,9 +120,7 @@ def _offset(text: str, at: str) -> int:
 
 def as_json(suggestion: Suggestion) -> dict[str, Any]:
     """The suggestion and its receipt, as plain data."""
-    receipt = asdict(suggestion.receipt)
-    receipt["outcome"] = suggestion.receipt.outcome.name.lower()
-    return {"text": suggestion.text, "receipt": receipt}
+    return {"text": suggestion.text, "receipt": as_data(suggestion.receipt)}
 
 
 def timing(suggestion: Suggestion) -> str:
@@ -141,6 +140,6 @@ def _print(suggestion: Suggestion) -> None:
     receipt = suggestion.receipt
     if suggestion.text:
         print(suggestion.text)
-    if receipt.outcome is not Outcome.SUGGESTED:
-        print(f"no suggestion: {receipt.outcome.value} {receipt.detail}".rstrip(), file=sys.stderr)
+    else:
+        print(f"no suggestion: {summary(receipt)}", file=sys.stderr)
     print(timing(suggestion), file=sys.stderr)

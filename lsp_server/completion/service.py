@@ -1,21 +1,29 @@
-"""From a request to a suggestion: prompt, generation, the moment to stop, and trimming."""
+"""The life of a request: from what is known already, else from a generation, which outlives it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-import os
 import time
-import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 
 from lsp_server.completion import postprocess
-from lsp_server.completion.builder import load_builder
-from lsp_server.completion.scope import Scope, scope_at
+from lsp_server.completion.backend import Backend
+from lsp_server.completion.cache import Anchor, Entry, Recalled, SuggestionCache
+from lsp_server.completion.feedback import Feedback
+from lsp_server.completion.generation import Abandoned, Aim, Diverged, Generation, Limits
+from lsp_server.completion.pacing import Pacing
+from lsp_server.completion.place import place_at
+from lsp_server.completion.prompting import Prompter
+from lsp_server.completion.rejections import Rejections
+from lsp_server.completion.scope import ScopeRules, end_of, scope_at
+from lsp_server.completion.statistics import Statistics
 from lsp_server.completion.types import (
     SUPERSEDED,
     CompletionRequest,
@@ -24,34 +32,36 @@ from lsp_server.completion.types import (
     Outcome,
     Receipt,
     Suggestion,
+    Work,
 )
-from lsp_server.context.cross_file import CrossFile, Question
+from lsp_server.context.cross_file import CrossFile
 from lsp_server.context.files import Rules
-from lsp_server.inference.client import (
-    Chunk,
-    CompletionsClient,
-    EngineError,
-    EngineUnavailableError,
-)
-from lsp_server.inference.engines import Engine, chosen_model, make_engine
-from lsp_server.inference.models.store import ModelError
-from lsp_server.prompt.boundary import split_at_token_boundary
-from lsp_server.prompt.layout import PromptBuilder
+from lsp_server.context.languages.table import language_of
+from lsp_server.inference.client import EngineError
 from lsp_server.prompt.line_ends import with_plain_newlines
-from lsp_server.prompt.templates import NoTemplateError
-from lsp_server.prompt.tokenizer import TokenizerError
-from lsp_server.prompt.types import Budget, Prompt, Snippet
+from lsp_server.prompt.types import Order
 from lsp_server.settings import Settings
 
 RECEIPTS_KEPT = 100
-CHARACTERS_PER_TOKEN = 3
-"""At least so many, in code: text within this many times a budget is surely shown."""
+IDLE_SECONDS = 0.5
+"""Without an edit for so long, the model reads what was edited."""
+PREPARE_SECONDS = 0.02
+"""The answer goes out first."""
+READ_AHEAD_CHARACTERS = 3
+"""A token of code has about so many: a newly opened file is read up to the prefix's budget."""
+
+_OURS = (asyncio.CancelledError, Abandoned, Diverged)
+"""What ends a generation that is not wanted any more."""
+
+PROMPTS_KEPT = 8
+"""Of so many of the latest receipts and generations; they hold the text of files."""
 
 log = logging.getLogger(__name__)
 
 
 class CompletionService:
-    """Answers completion requests with one model. All methods belong to one event loop.
+    """Answers completion requests with one model, one generation at a time. All methods belong to
+    one event loop.
 
     `on_state` is called at every change of the engine's state; `receipts` holds the latest
     requests' receipts, oldest first. `context` wants to be told of documents and files.
@@ -66,17 +76,30 @@ class CompletionService:
         self._settings = settings
         self._workspace = workspace or EditorWorkspace()
         self.context = self._make_context(self._workspace.roots)
+        self._backend = Backend(self._changed_state)
         self._on_state = on_state
-        self._user = f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
-        self._engine: Engine | None = None
-        self._builder: PromptBuilder | None = None
-        self._setup: asyncio.Task[None] | None = None
-        self.state = EngineState("starting")
+        self._cache = SuggestionCache()
+        self._statistics = Statistics(enabled=settings.statistics.enabled)
+        self._rejections = Rejections()
+        self._feedback = Feedback(self._statistics, self._rejections)
+        self._generation: Generation | None = None
+        self._pacing = Pacing()
+        self._asked: Anchor | None = None
+        self._prepared: Anchor | None = None
+        self._unread: tuple[CompletionRequest, Order | None] | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._idle: asyncio.TimerHandle | None = None
         self.receipts: deque[Receipt] = deque(maxlen=RECEIPTS_KEPT)
+        self._works: deque[Work] = deque()
+
+    @property
+    def state(self) -> EngineState:
+        """What the engine is doing."""
+        return self._backend.state
 
     async def start(self) -> None:
         """Begin to bring the model up and to index the workspace, in the background."""
-        self._setup = asyncio.get_running_loop().create_task(self._bring_up())
+        self._backend.start(self._settings)
         await self.context.start()
 
     async def configure(self, settings: Settings) -> None:
@@ -85,10 +108,13 @@ class CompletionService:
         A new `context` knows of no document: it has to be told of those that are open.
         """
         old, self._settings = self._settings, settings
+        self._statistics.enabled = settings.statistics.enabled
+        self._forget()
+        self._rejections.clear()
         if (old.model, old.engine) != (settings.model, settings.engine):
-            await self._let_go_of_engine()
-            self._set_state(EngineState("starting"))
-            self._setup = asyncio.get_running_loop().create_task(self._bring_up())
+            for receipt in self.receipts:
+                receipt.prompt = None  # another model's tokens
+            await self._backend.restart(settings)
         if (old.context, old.privacy) != (settings.context, settings.privacy):
             await self.context.close()
             self.context = self._make_context(self.context.roots)
@@ -96,18 +122,325 @@ class CompletionService:
 
     async def close(self) -> None:
         """Let go of the engine, and end indexing."""
-        await asyncio.gather(self._let_go_of_engine(), self.context.close())
+        self._forget()
+        self._feedback.close()
+        await asyncio.to_thread(self._statistics.close)
+        await self._backend.close()
+        await self.context.close()
+        if self._generation is not None:
+            await self._generation.ended()
 
-    async def _let_go_of_engine(self) -> None:
-        if self._setup is not None:
-            self._setup.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._setup
-            self._setup = None
-        if self._engine is not None:
-            await self._engine.close()
-            self._engine = None
-        self._builder = None
+    def opened(self, document: CompletionRequest) -> None:
+        """Tell of a document that came to the front; the idle model reads it around its `offset`,
+        or, where nothing was edited yet, its beginning."""
+        self._feedback.changed(_anchor(document).document, with_plain_newlines(document.text))
+        self._unread = document, None
+        if not document.offset:
+            length = READ_AHEAD_CHARACTERS * self._settings.prompt.prefix_tokens
+            end = document.text.rfind("\n", 0, length) if length < len(document.text) else None
+            # in this order the text before any cursor in what was read is a prefix of it
+            self._unread = replace(document, offset=len(document.text[:end])), "psm"
+        self._read_ahead()
+
+    def edited(self, document: CompletionRequest) -> None:
+        """Tell of an open document's new text and, as its `offset`, where it was edited."""
+        name, text = _anchor(document).document, with_plain_newlines(document.text)
+        self._pacing.typed(time.monotonic())
+        self._feedback.changed(name, text)
+        if self._generation is not None:
+            outlives = self._generation.outlives(name, text)
+            if outlives and not self._settings.completion.reuse:
+                self._generation.end()
+        self._unread = document, None
+        if self._idle is not None:
+            self._idle.cancel()
+        self._idle = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._read_ahead)
+
+    def closed(self, document: str) -> None:
+        """Tell that a document is open no more."""
+        self._feedback.closed(document)
+
+    def accepted(self, id: str) -> None:
+        """Tell that the suggestion of the receipt with this id was accepted as a whole."""
+        self._feedback.accepted(id)
+
+    def prompt_text(self, receipt: Receipt) -> str | None:
+        """The exact prompt of a request, control tokens included; None where it had none, or the
+        model is another one by now."""
+        builder = self._backend.builder
+        if builder is None or receipt.prompt is None:
+            return None
+        return builder.tokenizer.decode(receipt.prompt.ids)
+
+    async def complete(self, request: CompletionRequest) -> Suggestion:
+        """The suggestion for a request; its text is empty when there is none, and its receipt says
+        why. Raises nothing but CancelledError; what the model is writing goes on all the same, for
+        as long as the document agrees with it."""
+        receipt = Receipt(request.path, request.offset, request.document, request.language)
+        began = time.monotonic()
+        text = ""
+        try:
+            text = await self._answer(request, receipt)
+        except asyncio.CancelledError as error:
+            superseded = SUPERSEDED in error.args
+            receipt.outcome = Outcome.SUPERSEDED if superseded else Outcome.CANCELLED
+            raise
+        except asyncio.TimeoutError:
+            receipt.outcome = Outcome.TIMED_OUT
+        except EngineError as error:
+            receipt.outcome, receipt.detail = Outcome.ENGINE_FAILED, str(error)
+        except Exception as error:
+            # not what it says: some errors quote the text that they are about
+            receipt.outcome, receipt.detail = Outcome.FAILED, type(error).__name__
+            log.exception("a completion failed")
+        finally:
+            receipt.stages_ms["total"] = 1000 * (time.monotonic() - began)
+            receipt.suggested = len(text)
+            self._keep(receipt)
+            self._statistics.request(
+                receipt.outcome.name.lower(), receipt.stages_ms["total"], request.language
+            )
+        return Suggestion(text, receipt)
+
+    def _keep(self, receipt: Receipt) -> None:
+        self.receipts.append(receipt)
+        if len(self.receipts) > PROMPTS_KEPT:
+            self.receipts[-PROMPTS_KEPT - 1].prompt = None
+
+    async def _answer(self, request: CompletionRequest, receipt: Receipt) -> str:
+        now = self._asked = _anchor(request)
+        self._feedback.moved(now.document, len(now.prefix))
+        if why := await self._refusal(request, receipt):
+            receipt.detail = why
+            return ""
+        if not self._settings.completion.reuse:
+            self._forget()
+        aim = cache(lambda: self._aim(now, request))  # it parses: not where an answer is at hand
+        outcome, paused = Outcome.CACHED, False
+        while (known := self._recall(now, aim)) is None:
+            running = self._generation
+            if running is None or running.done or not running.serves(now):
+                if not paused and (pause := self._pause(request)) > 0:
+                    paused = True
+                    await asyncio.sleep(pause)
+                    continue
+                if not self._may_begin(aim(), receipt):
+                    return ""
+                running = self._begin(aim(), request)
+                outcome = Outcome.SUGGESTED
+            elif outcome is Outcome.CACHED:
+                outcome = Outcome.ATTACHED
+            await running.settled(now)
+            receipt.take(running.work)
+            if running.serves(now) and not self._may_go_on(running, receipt):
+                return ""
+        return self._offer(known, outcome, now, request, receipt)
+
+    def _may_go_on(self, generation: Generation, receipt: Receipt) -> bool:
+        """Whether a generation ended well, or there is to be another one in its place; if not, the
+        receipt says why. Raises what went wrong with the engine."""
+        error = generation.error
+        if error is None or (isinstance(error, Abandoned) and generation.aim.base is not None):
+            return True
+        if isinstance(error, _OURS):
+            receipt.outcome = Outcome.SUPERSEDED
+            return False
+        raise error
+
+    async def _refusal(self, request: CompletionRequest, receipt: Receipt) -> str:
+        """Why there is to be no answer, in words; the receipt's outcome is set to that."""
+        wanted = self._settings.completion
+        receipt.outcome = Outcome.DISABLED
+        if request.language in wanted.disabled_languages:
+            return f"completion.disabled_languages has {request.language}"
+        if wanted.eagerness == "on-demand" and not request.invoked:
+            return "completion.eagerness is on-demand"
+        receipt.outcome = Outcome.PRIVATE
+        return await self._why_private(request)
+
+    async def _why_private(self, document: CompletionRequest) -> str:
+        file = document.file or Path(document.path)
+        # in a thread: it looks for links on the disk, and for keys in all of the text
+        return await asyncio.to_thread(self.context.why_private, file, document.text)
+
+    def _recall(self, now: Anchor, aim: Callable[[], Aim]) -> Recalled | None:
+        """What is known for a place and fits it; a text that is shown there for the first time is
+        kept as it was shown."""
+        for known in self._cache.recall(now):
+            if known.shown is not None:
+                return known
+            place, scope = aim().place, aim().scope
+            complete = known.whole or end_of(known.ahead, place, scope) is not None
+            if complete and scope.kind != "nothing":
+                shown = postprocess.fit(known.ahead, place, scope)
+                nothing = _why_nothing(known.ahead)
+                self._cache.add(Entry(now, known.ahead, shown, known.whole, nothing, known.work))
+                return Recalled(shown, known.ahead, known.whole, nothing, known.work)
+        return None
+
+    def _pause(self, request: CompletionRequest) -> float:
+        """Seconds until the model is worth asking."""
+        if request.invoked or self._settings.completion.eagerness == "eager":
+            return 0.0
+        return self._pacing.pause(time.monotonic())
+
+    def _may_begin(self, aim: Aim, receipt: Receipt) -> bool:
+        """Whether the model may be asked; if not, the receipt says why."""
+        if aim.anchor != self._asked:  # while this one waited, the cursor went elsewhere
+            receipt.outcome = Outcome.SUPERSEDED
+        elif aim.scope.kind == "nothing":
+            receipt.outcome, receipt.detail = Outcome.DISABLED, aim.scope.why
+        elif self._backend.client is not None:
+            return True
+        else:
+            failed = self.state.status == "failed"
+            receipt.outcome = Outcome.NO_MODEL if failed else Outcome.LOADING
+            receipt.detail = _in_words(self.state)
+            self._backend.try_again()
+        return False
+
+    def _aim(self, anchor: Anchor, request: CompletionRequest, base: str | None = None) -> Aim:
+        wanted = self._settings.completion
+        rules = ScopeRules(
+            max_lines=wanted.max_lines,
+            before_text=wanted.before_text,
+            in_comments=wanted.in_comments,
+            in_strings=wanted.in_strings,
+        )
+        language = language_of(request.path, request.language).name
+        place = place_at(anchor.prefix, anchor.suffix, language)
+        return Aim(anchor, place, scope_at(place, rules, invoked=request.invoked), rules, base)
+
+    def _begin(self, aim: Aim, request: CompletionRequest) -> Generation:
+        """Start a generation in place of the one before."""
+        client, prompter = self._backend.client, self._prompter()
+        assert client is not None and prompter is not None
+        before = self._generation
+        if before is not None:
+            before.end()
+        limits = Limits(
+            self._settings.completion.max_tokens,
+            self._settings.engine.timeout_seconds,
+            self._settings.completion.min_confidence,
+        )
+        self._generation = Generation(aim, limits)
+        self._generation.start(
+            client,
+            lambda work: prompter.ask(request, aim.anchor, work),
+            partial(self._ended, self._cache, request.language),
+            before,
+        )
+        return self._generation
+
+    def _prompter(self) -> Prompter | None:
+        builder = self._backend.builder
+        return Prompter(self._settings, self.context, builder) if builder else None
+
+    def _ended(self, cache: SuggestionCache, language: str, generation: Generation) -> None:
+        """Keep what a generation came to, in the cache of the settings it was begun with."""
+        aim, error = generation.aim, generation.error
+        self._works.append(generation.work)
+        if len(self._works) > PROMPTS_KEPT:
+            self._works.popleft().prompt = None
+        self._statistics.generated(generation.work.tokens.get("generated", 0), language)
+        if isinstance(error, EngineError):
+            log.warning("the engine failed: %s", error)
+            self._backend.failed(error)
+        shown = nothing = None
+        if error is None and aim.base is None:
+            self._pacing.answered(sum(generation.work.stages_ms.values()) / 1000)
+            shown, nothing = _worth_showing(generation)
+        if generation.text or error is None:
+            whole = generation.whole and error is None
+            cache.add(Entry(aim.anchor, generation.text, shown, whole, nothing, generation.work))
+
+    def _offer(
+        self,
+        known: Recalled,
+        outcome: Outcome,
+        now: Anchor,
+        request: CompletionRequest,
+        receipt: Receipt,
+    ) -> str:
+        text = known.shown or ""
+        receipt.outcome = outcome if text else known.nothing or Outcome.EMPTY
+        if outcome is Outcome.CACHED:  # nothing was spent on this request
+            receipt.order, receipt.prompt = known.work.order, known.work.prompt
+            receipt.context = dict(known.work.context)
+        if text and not request.invoked and self._is_rejected(now, text):
+            receipt.outcome, text = Outcome.REJECTED, ""
+        if text:
+            self._feedback.shown(
+                now.document,
+                now.prefix,
+                now.suffix,
+                text,
+                receipt.id,
+                self._count(text),
+                request.language,
+            )
+        loop = asyncio.get_running_loop()
+        loop.call_later(PREPARE_SECONDS, self._prepare, now, text, request)
+        return text
+
+    def _is_rejected(self, now: Anchor, text: str) -> bool:
+        return self._rejections.holds(now.document, now.prefix, now.suffix, text)
+
+    def _count(self, text: str) -> int:
+        return self._backend.builder.count(text) if self._backend.builder else 0
+
+    def _prepare(self, now: Anchor, text: str, request: CompletionRequest) -> None:
+        """Have the idle model write what would follow if the suggestion were accepted."""
+        expected = Anchor(now.document, now.prefix + text, now.suffix)
+        busy = self._generation is not None and not self._generation.done
+        if busy or now != self._asked or expected == self._prepared or not self._reads_ahead():
+            return
+        self._prepared = expected
+        if any(_goes_on(known) for known in self._cache.recall(expected)):
+            return
+        aim = self._aim(expected, request, base=now.prefix)
+        if aim.scope.kind != "nothing":
+            self._begin(aim, request)
+
+    def _reads_ahead(self) -> bool:
+        """Whether the model may be given work that nobody waits for."""
+        wanted, client = self._settings.completion, self._backend.client
+        return wanted.prefetch and wanted.reuse and client is not None and client.has_background
+
+    def _read_ahead(self) -> None:
+        """Have the idle model read the prompt for where the next request is expected."""
+        unread, self._unread = self._unread, None
+        busy = self._generation is not None and not self._generation.done
+        if unread is not None and not busy and self._reads_ahead():
+            self._reading = asyncio.get_running_loop().create_task(self._read(*unread))
+
+    async def _read(self, document: CompletionRequest, order: Order | None) -> None:
+        client, prompter = self._backend.client, self._prompter()
+        refused = await self._refusal(replace(document, invoked=True), Receipt("", 0))
+        if client is None or prompter is None or refused:
+            return
+        with contextlib.suppress(EngineError):  # the next request runs into it, and tells
+            asked = await prompter.ask(document, _anchor(document), Work(), order)
+            stream = client.stream(asked.prompt.ids, max_tokens=1, background=True)
+            async with aclosing(stream) as chunks:
+                async for _ in chunks:
+                    pass
+
+    def _forget(self) -> None:
+        """End what runs, and forget what was generated."""
+        self._cache = SuggestionCache()
+        self._prepared = None
+        if self._idle is not None:
+            self._idle.cancel()
+        if self._reading is not None:
+            self._reading.cancel()
+        if self._generation is not None:
+            self._generation.end()
+
+    def _changed_state(self, state: EngineState) -> None:
+        self._on_state(state)
+        if state.status == "ready":
+            self._read_ahead()
 
     def _make_context(self, roots: Sequence[Path]) -> CrossFile:
         wanted, privacy = self._settings.context, self._settings.privacy
@@ -126,192 +459,32 @@ class CompletionService:
             enabled=wanted.enabled,
         )
 
-    async def complete(self, request: CompletionRequest) -> Suggestion:
-        """The suggestion for a request; its text is empty when there is none, and its receipt says
-        why. Raises nothing but CancelledError; cancelling ends the generation."""
-        receipt = Receipt(path=request.path, offset=request.offset)
-        began = time.monotonic()
-        try:
-            limit = self._settings.engine.timeout_seconds
-            text = await asyncio.wait_for(self._answer(request, receipt), limit)
-        except asyncio.CancelledError as error:
-            superseded = SUPERSEDED in error.args
-            receipt.outcome = Outcome.SUPERSEDED if superseded else Outcome.CANCELLED
-            raise
-        except asyncio.TimeoutError:
-            receipt.outcome, text = Outcome.TIMED_OUT, ""
-        except EngineError as error:
-            receipt.outcome, receipt.detail, text = Outcome.ENGINE_FAILED, str(error), ""
-            log.warning("the engine failed: %s", error)
-            if self._engine is not None and _means_gone(error):
-                self._engine.lost()
-        except Exception as error:
-            # not what it says: some errors quote the text that they are about
-            receipt.outcome, receipt.detail, text = Outcome.FAILED, type(error).__name__, ""
-            log.exception("a completion failed")
-        finally:
-            receipt.stages_ms["total"] = 1000 * (time.monotonic() - began)
-            self.receipts.append(receipt)
-        return Suggestion(text, receipt)
 
-    async def _answer(self, request: CompletionRequest, receipt: Receipt) -> str:
-        file = request.file or Path(request.path)
-        # in a thread: it looks for links on the disk, and for keys in all of the text
-        if await asyncio.to_thread(self.context.level, file, request.text) == "never":
-            receipt.outcome = Outcome.PRIVATE
-            return ""
-        client = self._engine.client if self._engine is not None else None
-        if client is None or self._builder is None:
-            receipt.outcome, receipt.detail = Outcome.LOADING, self.state.message
-            if self.state.status == "failed":
-                receipt.outcome = Outcome.NO_MODEL
-                if self._engine is not None and self._engine.state.status == "failed":
-                    self._engine.lost()  # it is tried again, with growing pauses
-            return ""
-        prefix = with_plain_newlines(request.text[: request.offset])
-        suffix = with_plain_newlines(request.text[request.offset :])
-        scope = scope_at(prefix, suffix)
-        known, withheld = split_at_token_boundary(prefix)
-        began = time.monotonic()
-        cross_file = await self._cross_file(self._builder, request, known, suffix, receipt)
-        receipt.stages_ms["context"] = 1000 * (time.monotonic() - began)
-        began = time.monotonic()
-        prompt = self._prompt(self._builder, request, known, suffix, cross_file)
-        receipt.order, receipt.tokens = prompt.order, dict(prompt.part_tokens)
-        receipt.stages_ms["prompt"] = 1000 * (time.monotonic() - began)
-        raw = await self._generate(client, prompt, prefix, withheld, scope, receipt)
-        if raw is None:
-            receipt.outcome = Outcome.SUPERSEDED
-            return ""
-        fitted = postprocess.fit(raw, suffix, scope, self._settings.completion.max_lines)
-        if fitted:
-            receipt.outcome = Outcome.SUGGESTED
-        else:
-            receipt.outcome = Outcome.TRIMMED if raw.strip() else Outcome.EMPTY
-        return fitted
-
-    async def _cross_file(
-        self,
-        builder: PromptBuilder,
-        request: CompletionRequest,
-        prefix: str,
-        suffix: str,
-        receipt: Receipt,
-    ) -> Sequence[Snippet]:
-        """What other files say: what the request brings, else what the workspace has."""
-        if request.cross_file or request.file is None:
-            return request.cross_file
-        wanted = self._settings.prompt
-        shown_before = CHARACTERS_PER_TOKEN * wanted.prefix_tokens
-        shown_after = CHARACTERS_PER_TOKEN * wanted.suffix_tokens
-        question = Question(
-            file=request.file,
-            language_id=request.language,
-            prefix=prefix,
-            suffix=suffix,
-            budget=wanted.cross_file_tokens,
-            count=builder.count,
-            shown=(max(0, len(prefix) - shown_before), len(prefix) + shown_after),
-        )
-        chosen = await self.context.choose(question, self._settings.context.deadline_ms / 1000)
-        receipt.context = dict(chosen.evidence)
-        return chosen.snippets
-
-    def _prompt(
-        self,
-        builder: PromptBuilder,
-        request: CompletionRequest,
-        prefix: str,
-        suffix: str,
-        cross_file: Sequence[Snippet],
-    ) -> Prompt:
-        wanted = self._settings.prompt
-        return builder.build(
-            path=request.path,
-            prefix=prefix,
-            suffix=suffix,
-            cross_file=cross_file,
-            repository=request.repository,
-            budget=Budget(wanted.prefix_tokens, wanted.suffix_tokens, wanted.cross_file_tokens),
-            order=None if wanted.order == "auto" else wanted.order,
-            max_new_tokens=self._settings.completion.max_tokens,
-        )
-
-    async def _generate(
-        self,
-        client: CompletionsClient,
-        prompt: Prompt,
-        prefix: str,
-        withheld: str,
-        scope: Scope,
-        receipt: Receipt,
-    ) -> str | None:
-        """Stream until enough has come, then hang up. The text follows the cursor.
-
-        None when the engine broke off, for a newer request of this editor.
-        """
-        limits = self._settings.completion
-        text, count = "", 0
-        began = time.monotonic()
-        stream = client.stream(
-            prompt.ids, max_tokens=limits.max_tokens, stop_token_ids=prompt.stop_ids
-        )
-        async with aclosing(stream) as chunks:
-            async for chunk in chunks:
-                if chunk.finish_reason == "abort":
-                    return None
-                if chunk.text:
-                    receipt.stages_ms.setdefault("first_token", 1000 * (time.monotonic() - began))
-                    count += 1
-                    text += chunk.text
-                _note(chunk, receipt)
-                following = postprocess.after_withheld(text, prefix, withheld)
-                if postprocess.complete_lines(following, scope, limits.max_lines) is not None:
-                    break
-        receipt.stages_ms["generate"] = 1000 * (time.monotonic() - began)
-        receipt.tokens["generated"] = count
-        return postprocess.after_withheld(text, prefix, withheld)
-
-    async def _bring_up(self) -> None:
-        """Start the engine; as soon as it is ready, load its tokenizer. Failures become a state."""
-        try:
-            model = await asyncio.to_thread(chosen_model, self._settings)
-            ready = asyncio.Event()
-
-            def changed(state: EngineState) -> None:
-                if state.status == "ready":
-                    ready.set()
-                # ready to the editor means that prompts can be made as well
-                if state.status != "ready" or self._builder is not None:
-                    self._set_state(state)
-
-            self._engine = make_engine(self._settings.engine, model, self._user, changed)
-            self._engine.start()
-            await ready.wait()
-            self._builder = await asyncio.to_thread(load_builder, model)
-        except (NoTemplateError, TokenizerError, ModelError, OSError) as error:
-            log.warning("no prompts can be made: %s", error)
-            self._set_state(EngineState("failed", str(error)))
-        except Exception as error:
-            log.exception("the model was not brought up")
-            self._set_state(EngineState("failed", repr(error)))
-        else:
-            self._set_state(self._engine.state)
-
-    def _set_state(self, state: EngineState) -> None:
-        self.state = state
-        self._on_state(state)
+def _anchor(document: CompletionRequest) -> Anchor:
+    return Anchor(
+        document.document or document.path,
+        with_plain_newlines(document.text[: document.offset]),
+        with_plain_newlines(document.text[document.offset :]),
+    )
 
 
-def _means_gone(error: EngineError) -> bool:
-    """Whether the engine is not there any more, or another program is in its place."""
-    return isinstance(error, EngineUnavailableError) or error.status in (401, 403, 404)
+def _worth_showing(generation: Generation) -> tuple[str, Outcome]:
+    """What to show of a generation, and why nothing, if it is nothing."""
+    if generation.unsure:
+        return "", Outcome.UNSURE
+    text, place, scope = generation.text, generation.aim.place, generation.aim.scope
+    return postprocess.fit(text, place, scope, finished=generation.whole), _why_nothing(text)
 
 
-def _note(chunk: Chunk, receipt: Receipt) -> None:
-    """Keep what the engine tells of itself in its last chunk."""
-    details = chunk.usage.get("prompt_tokens_details") or {}
-    if "cached_tokens" in details:
-        receipt.tokens["cached"] = details["cached_tokens"]
-    for stage, milliseconds in chunk.timings_ms.items():
-        receipt.stages_ms[f"engine_{stage}"] = milliseconds
+def _why_nothing(text: str) -> Outcome:
+    """Why nothing is left of a text, if nothing is."""
+    return Outcome.TRIMMED if text.strip() else Outcome.EMPTY
+
+
+def _goes_on(known: Recalled) -> bool:
+    """Whether at least a line of what follows is known, or that nothing does."""
+    return known.whole or "\n" in known.ahead.lstrip()
+
+
+def _in_words(state: EngineState) -> str:
+    return state.message + (f", {state.percent:.0f} %" if state.percent is not None else "")

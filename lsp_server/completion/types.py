@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
@@ -9,7 +11,7 @@ from pathlib import Path
 
 from lsp_server.context.types import Progress
 from lsp_server.inference.types import EngineState
-from lsp_server.prompt.types import Snippet
+from lsp_server.prompt.types import Prompt, Snippet
 
 __all__ = [
     "SUPERSEDED",
@@ -20,6 +22,7 @@ __all__ = [
     "Progress",
     "Receipt",
     "Suggestion",
+    "Work",
 ]
 
 
@@ -31,15 +34,20 @@ class Outcome(Enum):
     """What ended a request. Every request ends in exactly one of these."""
 
     SUGGESTED = "suggested"
+    CACHED = "suggested from what was generated before"
+    ATTACHED = "suggested by a generation that an earlier request began"
     EMPTY = "the model had nothing to add"
     TRIMMED = "nothing was left after trimming what the file already has"
+    UNSURE = "the model was too unsure"
+    REJECTED = "the same suggestion was rejected here before"
+    DISABLED = "suggestions are not wanted here"
+    PRIVATE = "the file is private, by its name or what it holds; `coder-lsp doctor` has the rules"
     LOADING = "the model is not ready yet"
     NO_MODEL = "no model can be used; see the log or `coder-lsp doctor`"
     CANCELLED = "the editor withdrew the request"
     SUPERSEDED = "the document changed or a newer request came"
     ENGINE_FAILED = "the inference engine failed; see its log"
     TIMED_OUT = "the inference engine took too long"
-    PRIVATE = "the file is private, by its name or what it holds; `coder-lsp doctor` has the rules"
     FAILED = "an error inside coder-lsp; see the log"
 
 
@@ -50,7 +58,8 @@ class CompletionRequest:
     `path` is the file's path from the workspace's root (or its name), with forward slashes;
     `language` the LSP language id; `text` the whole document; `offset` the cursor as a character
     (code point) offset in it; `file` its absolute path, where it has one. `cross_file` are snippets
-    of other files, best first, to be shown instead of chosen ones.
+    of other files, best first, to be shown instead of chosen ones. `document` names the document
+    among all that are open; `invoked`: the user asked for it, it did not come with typing.
     """
 
     path: str
@@ -60,6 +69,8 @@ class CompletionRequest:
     cross_file: tuple[Snippet, ...] = ()
     repository: str = ""
     file: Path | None = None
+    document: str = ""
+    invoked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +84,44 @@ class EditorWorkspace:
 
 
 @dataclass(slots=True)
+class Work:
+    """What a generation took: stages in milliseconds, tokens by part (`cached` ones of its prompt
+    had been read before), for each other file that was shown the reason, and the prompt itself."""
+
+    order: str = ""
+    stages_ms: dict[str, float] = field(default_factory=dict)
+    tokens: dict[str, int] = field(default_factory=dict)
+    context: dict[str, str] = field(default_factory=dict)
+    prompt: Prompt | None = None
+
+
+@dataclass(slots=True)
 class Receipt:
-    """How one request was answered: stages in milliseconds, tokens by part, its outcome, and for
-    each other file that was shown the reason."""
+    """How one request was answered. `at` is in seconds since 1970; `suggested` the characters that
+    were offered; order, stages, tokens, context and prompt are those of the generation that it
+    waited for, if it did."""
 
     path: str
     offset: int
+    document: str = ""
+    language: str = ""
+    id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    at: float = field(default_factory=time.time)
     outcome: Outcome = Outcome.FAILED
     order: str = ""
     stages_ms: dict[str, float] = field(default_factory=dict)
     tokens: dict[str, int] = field(default_factory=dict)
     context: dict[str, str] = field(default_factory=dict)
+    prompt: Prompt | None = field(default=None, repr=False)
     detail: str = ""
+    suggested: int = 0
+
+    def take(self, work: Work) -> None:
+        """Note what the generation took."""
+        self.order, self.prompt = work.order, work.prompt
+        self.stages_ms |= work.stages_ms
+        self.tokens |= work.tokens
+        self.context |= work.context
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,10 @@ class CrossFile:
         """How private a document is, by its place and, if given, its text."""
         return self._privacy.level_of_file(file, self._root_of(file), text)
 
+    def why_private(self, file: Path, text: str = "") -> str:
+        """The rule for which a document is nobody's business; empty when it is not private."""
+        return self._privacy.why_never(file, self._root_of(file), text)
+
     async def change_roots(self, roots: Iterable[Path]) -> None:
         """Take up new workspace folders, and let go of those that are no more. New ones, and those
         around them, know of no document."""

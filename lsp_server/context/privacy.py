@@ -120,6 +120,16 @@ class Privacy:
         inside = _inside(real, _real(root) if root else None)
         return _strictest((own, self.level(inside, str(real), text)))
 
+    def why_never(self, file: Path, root: Path | None = None, text: str = "") -> str:
+        """The rule that makes a file of the level `never`, for people to read; empty for a file of
+        another level. As `level_of_file`."""
+        if self.level_of_file(file, root, text) != "never":
+            return ""
+        real = _real(file)
+        places = ((file, root), (real, _real(root) if root else None))
+        rules = (self._rule(_inside(each, above), str(each), text) for each, above in places)
+        return next(filter(None, rules), "")
+
     def describe(self) -> list[tuple[Level, str]]:
         """Every rule, for people to read: level and pattern, the user's own first."""
         rules: list[tuple[Level, str]] = [
@@ -129,6 +139,17 @@ class Privacy:
         never.append("any text with a private key in it (-----BEGIN ... PRIVATE KEY-----)")
         rules += [("never", rule) for rule in never]
         return rules + [("not-shared", rule) for rule in NOT_SHARED]
+
+    def _rule(self, path: str, absolute: str, text: str) -> str:
+        """Of a file by its paths, the first rule for `never` that fits, if any."""
+        encoded = [_encode(each) for each in (path, absolute) if each]
+        for glob in self._globs["never"]:
+            pattern = _patterns(map(os.path.expanduser, [glob]))
+            if any(pattern.covers(each) for each in encoded):
+                return f"{glob} in privacy.never"
+        if text and holds_private_key(text):
+            return "a private key in its text"
+        return _built_in_rule(_encode(absolute))
 
     def _loosened(self, paths: Iterable[bytes]) -> bool:
         fine = self._users.get("fine")
@@ -150,6 +171,15 @@ def _built_in(path: bytes) -> Level:
     if _NEVER.verdict(path, is_folder=False):
         return "never"
     return "not-shared" if _NOT_SHARED.verdict(path, is_folder=False) else "fine"
+
+
+@lru_cache(256)
+def _built_in_rule(path: bytes) -> str:
+    path = _COPY.sub(b"", path)
+    if _built_in(path) != "never":
+        return ""
+    globs = (glob for glob in NEVER if not glob.startswith("!"))
+    return next((each for each in globs if _patterns([each]).verdict(path, is_folder=False)), "")
 
 
 def _encode(path: str) -> bytes:

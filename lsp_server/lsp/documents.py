@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lsp_server.lsp.text import Change, Encoding, Position, TextBuffer
@@ -18,12 +18,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A document as it was at one moment; `version` is None where the client names none."""
+    """A document as it was at one moment; `version` is None where the client names none, `edited`
+    the offset behind its latest edit."""
 
     uri: str
     language: str
     version: int | None
     buffer: TextBuffer
+    edited: int = 0
 
 
 class Documents:
@@ -38,7 +40,7 @@ class Documents:
         current = self._open.get(uri)
         if current is None:
             return None
-        return Snapshot(uri, current.language, current.version, current.buffer.copy())
+        return replace(current, buffer=current.buffer.copy())
 
     def uris(self) -> list[str]:
         """Of all open documents."""
@@ -60,12 +62,21 @@ class Documents:
         if current is None:
             logger.warning("didChange of a document that is not open")
             return
-        for change in params.get("contentChanges") or ():
-            current.buffer.apply(_change(change))
-        self._open[uri] = Snapshot(uri, current.language, version, current.buffer)
+        edited = current.edited
+        for change in map(_change, params.get("contentChanges") or ()):
+            edited = _end_of(change, current.buffer)
+            current.buffer.apply(change)
+        self._open[uri] = replace(current, version=version, edited=edited)
 
     def did_close(self, params: Mapping[str, Any]) -> None:
         self._open.pop(params["textDocument"]["uri"], None)
+
+
+def _end_of(change: Change, buffer: TextBuffer) -> int:
+    """The offset behind a change that is about to be applied."""
+    if change.start is None or change.end is None:
+        return len(change.text)
+    return buffer.offset_at(min(change.start, change.end)) + len(change.text)
 
 
 def _change(change: Mapping[str, Any]) -> Change:

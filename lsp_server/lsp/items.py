@@ -11,6 +11,8 @@ from lsp_server.lsp.profiles import Profile
 from lsp_server.lsp.text import Position, TextBuffer, code_points, units
 
 LABEL_LENGTH = 60
+ACCEPTED_COMMAND = "coder-lsp.accepted"
+"""Run by the client once an item was inserted; its argument is the receipt's id."""
 
 _SNIPPET_SPECIAL = re.compile(r"[\\$}]")
 
@@ -20,13 +22,17 @@ def inline_list(
     buffer: TextBuffer,
     cursor: Position,
     selected: types.SelectedCompletionInfo | None = None,
+    id: str = "",
 ) -> types.InlineCompletionList:
     """Ghost text that inserts `text` at `cursor` (a position within bounds), or an empty list.
 
     The range is always there, and empty unless the client's pop-up has an entry selected: then the
-    item replaces that entry's range, and there is none unless it begins with the entry's text.
+    item replaces that entry's range, and there is none unless it begins with the entry's text. `id`
+    is told when it is accepted.
     """
     item = _inline_item(text, cursor) if selected is None else _over(text, buffer, cursor, selected)
+    if item is not None:
+        item.command = _accepted(id)
     return types.InlineCompletionList(items=[item] if text and item else [])
 
 
@@ -53,7 +59,7 @@ def _over(
 
 
 def completion_list(
-    text: str, document: Snapshot, cursor: Position, profile: Profile
+    text: str, document: Snapshot, cursor: Position, profile: Profile, id: str = ""
 ) -> types.CompletionList:
     """The same for the completion menu: at most one item, which replaces the word before `cursor`
     by that word and `text`. Always incomplete, so that the client asks again as the user types."""
@@ -65,9 +71,9 @@ def completion_list(
         text = _relative(text, _indent(before))
     if not text.strip():
         return types.CompletionList(is_incomplete=True, items=[])
-    return types.CompletionList(
-        is_incomplete=True, items=[_item(text, before, document, cursor, profile)]
-    )
+    item = _item(text, before, document, cursor, profile)
+    item.command = _accepted(id)
+    return types.CompletionList(is_incomplete=True, items=[item])
 
 
 def _item(
@@ -94,6 +100,10 @@ def _item(
         text_edit=types.TextEdit(range=_range(start, cursor), new_text=new),
         documentation=_documentation(word + text, document.language, profile),
     )
+
+
+def _accepted(id: str) -> types.Command:
+    return types.Command(title="accepted", command=ACCEPTED_COMMAND, arguments=[id])
 
 
 def escape_snippet(text: str) -> str:

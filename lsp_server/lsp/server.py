@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,10 +22,11 @@ from lsp_server.completion.types import (
     EditorWorkspace,
     EngineState,
     Outcome,
-    Receipt,
+    Suggestion,
 )
 from lsp_server.lsp import items, logs, stdio
 from lsp_server.lsp.documents import Documents, Snapshot
+from lsp_server.lsp.inspection import Inspection
 from lsp_server.lsp.paths import file_of, folders_of, locate
 from lsp_server.lsp.profiles import Profile, profile_of
 from lsp_server.lsp.progress import IndexProgress, ModelProgress
@@ -37,7 +37,10 @@ from lsp_server.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-RECEIPTS_COMMAND = "coder-lsp.receipts"
+WHY_COMMAND = "coder-lsp.why"
+RECEIPT_COMMAND = "coder-lsp.receipt"
+DID_FOCUS = "textDocument/didFocus"
+"""What some clients send when a document comes to the front; no part of LSP."""
 SECTION = "coder-lsp"
 """The name that clients keep our settings under, where they send more than ours."""
 TRIGGER_CHARACTERS = [".", ":", ">", "(", "[", "{", ",", "=", " "]
@@ -59,6 +62,7 @@ class CoderServer(LanguageServer):
         self.service: Service | None = None
         self.model = ModelProgress(self)
         self.index = IndexProgress(self)
+        self.inspection = Inspection(lambda: self.service)
         self._make_service = make_service
         self._changing_service = asyncio.Lock()
         self._service_settings = self.settings
@@ -91,6 +95,7 @@ class CoderServer(LanguageServer):
             except Exception as error:
                 logger.exception("the service did not start")
                 self.model.update(EngineState("failed", str(error)))
+        await self.inspection.open()
         await self._ask_for_file_changes()  # for as long as the client wants to think about it
 
     async def change_settings(self, editor: Any) -> None:
@@ -119,20 +124,32 @@ class CoderServer(LanguageServer):
 
     def opened(self, uri: str) -> None:
         """Tell of a document that is open from now on."""
-        document = self.documents.snapshot(uri) if self.context else None
-        if self.context and document and (file := file_of(uri)):
-            self.context.opened(file, document.language, document.buffer.text)
+        document = self.documents.snapshot(uri) if self.service else None
+        if self.service and document:
+            if self.context and (file := file_of(uri)):
+                self.context.opened(file, document.language, document.buffer.text)
+            self.service.opened(self._request(document, 0))
 
     def edited(self, uri: str) -> None:
-        """Tell of a document's new text."""
-        document = self.documents.snapshot(uri) if self.context else None
-        if self.context and document and (file := file_of(uri)):
-            self.context.edited(file, document.buffer.text)
+        """Tell of an open document's new text."""
+        document = self.documents.snapshot(uri) if self.service else None
+        if self.service and document:
+            if self.context and (file := file_of(uri)):
+                self.context.edited(file, document.buffer.text)
+            self.service.edited(self._request(document, document.edited))
+
+    def focused(self, uri: str) -> None:
+        """Tell of a document that came to the front."""
+        document = self.documents.snapshot(uri) if self.service else None
+        if self.service and document:
+            self.service.opened(self._request(document, document.edited))
 
     def closed(self, uri: str) -> None:
         """Tell of a document that is open no more."""
         if self.context and (file := file_of(uri)):
             self.context.closed(file)
+        if self.service:
+            self.service.closed(uri)
 
     def files_changed(self, uris: Iterable[str]) -> None:
         """Tell of what the editor saw change on disk."""
@@ -153,12 +170,15 @@ class CoderServer(LanguageServer):
         method: str,
         uri: str,
         cursor: types.Position,
-        present: Callable[[str, Snapshot, Position], Result],
+        present: Callable[[Suggestion, Snapshot, Position], Result],
         nothing: Result,
+        *,
+        invoked: bool = False,
     ) -> Result:
         """Answer a completion request for a document as it is now, in place of an older one.
 
-        `present` makes a suggestion's text the result. Raises only CancelledError.
+        `invoked`: the user asked for it. `present` makes a suggestion the result. Raises only
+        CancelledError.
         """
         document = self.documents.snapshot(uri)
         if document is None:
@@ -170,8 +190,10 @@ class CoderServer(LanguageServer):
         self._running[uri, method] = task
         try:
             offset = document.buffer.offset_at(Position(cursor.line, cursor.character))
-            text = await self._suggestion(document, offset)
-            return present(text, document, document.buffer.position_at(offset))
+            suggestion = await self._suggestion(document, offset, invoked)
+            if suggestion is None:
+                return nothing
+            return present(suggestion, document, document.buffer.position_at(offset))
         except Exception:
             logger.exception("%s failed", method)
             return nothing
@@ -185,43 +207,52 @@ class CoderServer(LanguageServer):
             if document == uri and method in (kind, None):
                 task.cancel(SUPERSEDED)
 
+    def asks_on_demand(self, params: types.CompletionParams) -> bool:
+        """Whether the user may have asked for a completion list: a client says the same of a typed
+        letter, so that only counts where suggestions come on demand."""
+        invoked = types.CompletionTriggerKind.Invoked
+        asked = params.context is None or params.context.trigger_kind == invoked
+        return asked and self.settings.completion.eagerness == "on-demand"
+
     async def close(self) -> None:
         """Let go of everything; for the end of the process."""
         for task in self._running.values():
             task.cancel()
+        self.inspection.close()
         if self.service is not None:
             try:
                 await self.service.close()
             except Exception:
                 logger.exception("the service did not close")
 
-    def receipts(self) -> list[dict[str, Any]]:
-        """The latest requests, newest first: how each was answered, and why."""
-        return [_receipt(each) for each in reversed(self.service.receipts)] if self.service else []
-
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Log it. The user is told of what concerns the user, elsewhere."""
         details = getattr(error, "data", None) or {}
         logger.error("%s\n%s", error, "".join(details.get("traceback", ())))
 
-    async def _suggestion(self, document: Snapshot, offset: int) -> str:
+    async def _suggestion(
+        self, document: Snapshot, offset: int, invoked: bool
+    ) -> Suggestion | None:
         if self.service is None:
             self.model.asked_too_early()
-            return ""
-        place = locate(document.uri, self.folders)
-        suggestion = await self.service.complete(
-            CompletionRequest(
-                path=place.path,
-                language=document.language,
-                text=document.buffer.text,
-                offset=offset,
-                repository=place.repository,
-                file=file_of(document.uri),
-            )
-        )
+            return None
+        suggestion = await self.service.complete(self._request(document, offset, invoked))
         if suggestion.receipt.outcome is Outcome.LOADING:
             self.model.asked_too_early()
-        return suggestion.text
+        return suggestion
+
+    def _request(self, document: Snapshot, offset: int, invoked: bool = False) -> CompletionRequest:
+        place = locate(document.uri, self.folders)
+        return CompletionRequest(
+            path=place.path,
+            language=document.language,
+            text=document.buffer.text,
+            offset=offset,
+            repository=place.repository,
+            file=file_of(document.uri),
+            document=document.uri,
+            invoked=invoked,
+        )
 
     def _workspace(self) -> EditorWorkspace:
         return EditorWorkspace(self._roots(), not self.profile.tells_of_files, self.index.update)
@@ -298,8 +329,11 @@ def create_server(make_service: MakeService) -> CoderServer:
             types.TEXT_DOCUMENT_INLINE_COMPLETION,
             params.text_document.uri,
             params.position,
-            lambda text, document, at: items.inline_list(text, document.buffer, at, selected),
+            lambda suggestion, document, at: items.inline_list(
+                suggestion.text, document.buffer, at, selected, suggestion.receipt.id
+            ),
             types.InlineCompletionList(items=[]),
+            invoked=params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked,
         )
 
     async def completion(params: types.CompletionParams) -> types.CompletionList:
@@ -310,8 +344,11 @@ def create_server(make_service: MakeService) -> CoderServer:
             types.TEXT_DOCUMENT_COMPLETION,
             params.text_document.uri,
             params.position,
-            lambda text, document, at: items.completion_list(text, document, at, server.profile),
+            lambda suggestion, document, at: items.completion_list(
+                suggestion.text, document, at, server.profile, suggestion.receipt.id
+            ),
             nothing,
+            invoked=server.asks_on_demand(params),
         )
 
     @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
@@ -329,9 +366,22 @@ def create_server(make_service: MakeService) -> CoderServer:
     def did_change_files(params: types.DidChangeWatchedFilesParams) -> None:
         server.files_changed(change.uri for change in params.changes)
 
-    @server.command(RECEIPTS_COMMAND)
-    def receipts() -> list[dict[str, Any]]:
-        return server.receipts()
+    @server.feature(DID_FOCUS)
+    def did_focus(params: Any) -> None:
+        server.focused(params.textDocument.uri)
+
+    @server.command(items.ACCEPTED_COMMAND)
+    def accepted(*arguments: Any) -> None:
+        if server.service and arguments:
+            server.service.accepted(str(arguments[0]))
+
+    @server.command(WHY_COMMAND)
+    async def why(*arguments: Any) -> str:
+        return await server.inspection.why(*_document_and_count(arguments))
+
+    @server.command(RECEIPT_COMMAND)
+    async def receipt(*arguments: Any) -> list[dict[str, Any]]:
+        return await server.inspection.receipt(*_document_and_count(arguments))
 
     return server
 
@@ -352,9 +402,10 @@ def _real_service(
     return CompletionService(settings, on_state, workspace)
 
 
-def _receipt(receipt: Receipt) -> dict[str, Any]:
-    outcome = {"outcome": receipt.outcome.name.lower(), "why": receipt.outcome.value}
-    return {**dataclasses.asdict(receipt), **outcome}
+def _document_and_count(arguments: Sequence[Any]) -> tuple[str | None, int]:
+    """The arguments of the commands about requests, both optional: a URI and how many."""
+    document, count = (*arguments, None, None)[:2]
+    return (document or None, count if isinstance(count, int) and count > 0 else 1)
 
 
 def _section(tree: Any) -> Any:

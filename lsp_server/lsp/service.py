@@ -30,10 +30,11 @@ class Context(Protocol):
 class Service(Protocol):
     """Turns requests into suggestions. Made in a thread; all calls come from the event loop's.
 
-    `receipts` holds the latest requests' receipts, oldest first. `complete` raises nothing but
-    CancelledError; cancelling the task that awaits it ends the generation, and the message of the
-    cancellation is `completion.types.SUPERSEDED` when it was not the client that withdrew the
-    request.
+    `receipts` holds the latest requests' receipts, oldest first. `opened` and `edited` are told of
+    documents, with the place of the edit as the offset, `accepted` of the id of a receipt whose
+    suggestion was inserted. `prompt_text` is what the model was asked with. `complete` raises
+    nothing but CancelledError; the message of a cancellation is `completion.types.SUPERSEDED` when
+    it was not the client that withdrew the request.
     """
 
     receipts: deque[Receipt]
@@ -42,6 +43,11 @@ class Service(Protocol):
     def context(self) -> Context | None:
         """Whom to tell of documents; another one after `configure`, which knows of none yet."""
 
+    def opened(self, document: CompletionRequest) -> None: ...
+    def edited(self, document: CompletionRequest) -> None: ...
+    def closed(self, document: str) -> None: ...
+    def accepted(self, id: str) -> None: ...
+    def prompt_text(self, receipt: Receipt) -> str | None: ...
     async def start(self) -> None: ...
     async def configure(self, settings: Settings) -> None: ...
     async def complete(self, request: CompletionRequest) -> Suggestion: ...

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lsp_server.completion import service
+from lsp_server.completion import backend
 from lsp_server.inference.client import Chunk
 from lsp_server.inference.types import EngineState
 from lsp_server.prompt.layout import PromptBuilder
@@ -20,6 +20,8 @@ TEMPLATE = TEMPLATES["qwen2.5-coder"]
 
 class FakeEngine:
     """Its client too: answers every request with the same texts, and keeps the prompts."""
+
+    has_background = False
 
     def __init__(self, texts: Sequence[str], failure: str | None) -> None:
         self.state = EngineState("starting")
@@ -59,8 +61,8 @@ class FakeEngine:
 def install(monkeypatch: pytest.MonkeyPatch, *texts: str, failure: str | None = None) -> FakeEngine:
     """Have the completion service use such an engine."""
     engine = FakeEngine(texts, failure)
-    monkeypatch.setattr(service, "make_engine", engine.make)
+    monkeypatch.setattr(backend, "make_engine", engine.make)
     monkeypatch.setattr(
-        service, "load_builder", lambda _: PromptBuilder(engine.tokenizer, TEMPLATE, 2048)
+        backend, "load_builder", lambda _: PromptBuilder(engine.tokenizer, TEMPLATE, 2048)
     )
     return engine

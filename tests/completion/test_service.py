@@ -7,8 +7,8 @@ from typing import Any
 import attrs
 import pytest
 
-from lsp_server.completion import service as module
-from lsp_server.completion.service import RECEIPTS_KEPT, CompletionService
+from lsp_server.completion import backend as module
+from lsp_server.completion.service import PROMPTS_KEPT, RECEIPTS_KEPT, CompletionService
 from lsp_server.completion.types import (
     SUPERSEDED,
     CompletionRequest,
@@ -34,6 +34,8 @@ Script = Sequence[str | Chunk | Exception | object]
 class FakeClient:
     """Streams a script: texts, chunks, and exceptions to raise. Keeps what it was asked, how many
     parts were drawn, and whether the stream was closed."""
+
+    has_background = False
 
     def __init__(self, script: Script) -> None:
         self.script = script
@@ -224,7 +226,7 @@ async def test_before_the_model_is_ready_there_is_nothing(bench: Bench) -> None:
     bench.engine.become(EngineState("downloading", "30 of 90 MB", 33.0))
     suggestion = await bench.complete()
     assert outcome_of(suggestion) is Outcome.LOADING
-    assert suggestion.receipt.detail == "30 of 90 MB"
+    assert suggestion.receipt.detail == "30 of 90 MB, 33 %"
     assert bench.engine.times_lost == 0
 
 
@@ -303,7 +305,7 @@ async def test_an_engine_that_hangs_is_left(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("message", "outcome"), [(None, Outcome.CANCELLED), (SUPERSEDED, Outcome.SUPERSEDED)]
 )
-async def test_cancelling_closes_the_stream(
+async def test_a_withdrawn_request_is_answered_by_nobody(
     bench: Bench, message: str | None, outcome: Outcome
 ) -> None:
     client = await bench.ready(" a", NEVER)
@@ -312,8 +314,8 @@ async def test_cancelling_closes_the_stream(
     task.cancel(message)
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert client.closed
     assert bench.service.receipts[-1].outcome is outcome
+    assert not client.closed, "what is typed next may agree with it"
 
 
 async def test_an_error_of_ours_is_an_outcome(bench: Bench) -> None:
@@ -365,3 +367,32 @@ async def test_closing_lets_go_of_the_engine(bench: Bench) -> None:
     await bench.service.close()
     assert bench.engine.closed
     assert outcome_of(await bench.complete()) is Outcome.LOADING
+
+
+async def test_the_exact_prompts_of_the_latest_requests_are_kept(bench: Bench) -> None:
+    await bench.ready(" a")
+    for count in range(PROMPTS_KEPT + 2):
+        await bench.complete(TEXT.replace("def", "\n" * count + "def"), AT + count)
+    receipts = list(bench.service.receipts)
+    texts = [bench.service.prompt_text(each) for each in receipts]
+    assert [text is None for text in texts] == [True] * 2 + [False] * PROMPTS_KEPT
+    sent = receipts[-1].prompt
+    assert sent is not None and texts[-1] == bench.tokenizer.decode(sent.ids)
+    assert "<|fim_prefix|>" in (texts[-1] or "")
+    assert "prompt=" not in repr(receipts[-1]), "it might be logged"
+
+
+async def test_a_private_file_has_no_prompt_and_its_rule_is_named(bench: Bench) -> None:
+    await bench.ready(" a")
+    suggestion = await bench.service.complete(CompletionRequest("a/.env", "", TEXT, AT))
+    assert suggestion.receipt.detail == ".env"
+    assert bench.service.prompt_text(suggestion.receipt) is None
+
+
+async def test_a_cached_answer_has_the_prompt_that_it_was_generated_from(bench: Bench) -> None:
+    await bench.ready(" a")
+    first, second = await bench.complete(), await bench.complete()
+    assert outcome_of(second) is Outcome.CACHED
+    assert second.receipt.prompt is first.receipt.prompt is not None
+    assert "generate" in first.receipt.stages_ms
+    assert list(second.receipt.stages_ms) == ["total"]

@@ -153,6 +153,35 @@ def test_a_file_without_a_root_or_a_disk(tmp_path: Path) -> None:
     assert Privacy().level_of_file(tmp_path / "nul\0" / ".env", tmp_path) == "never"
 
 
+@pytest.mark.parametrize("glob", [each for each in privacy.NEVER if not each.startswith("!")])
+def test_each_built_in_rule_can_be_named(glob: str, tmp_path: Path) -> None:
+    file = tmp_path / example_of(glob)
+    rule = Privacy().why_never(file, tmp_path)
+    assert Privacy().level_of_file(file, tmp_path) == "never"
+    assert rule in privacy.NEVER
+    assert privacy._patterns([rule]).covers(privacy._encode(str(file)))
+
+
+def test_the_rule_that_makes_a_file_private(tmp_path: Path) -> None:
+    rules = Privacy(never=["internal/**", "/home/u/*.py"])
+    key = begin("RSA ")
+    assert rules.why_never(tmp_path / "internal" / "a.py", tmp_path) == (
+        "internal/** in privacy.never"
+    )
+    assert rules.why_never(Path("/home/u/a.py")) == "/home/u/*.py in privacy.never"
+    assert rules.why_never(tmp_path / ".env.bak", tmp_path) == ".env"
+    assert rules.why_never(tmp_path / "a.py", tmp_path, key) == "a private key in its text"
+    assert rules.why_never(tmp_path / "a.py", tmp_path, "x = 1") == ""
+    assert rules.why_never(tmp_path / "app.log", tmp_path) == ""
+    assert Privacy(fine=["*.pem"]).why_never(tmp_path / "a.pem", tmp_path) == ""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs links")
+def test_the_rule_that_makes_a_link_private(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").symlink_to(tmp_path / ".env")
+    assert Privacy().why_never(tmp_path / "notes.txt", tmp_path) == ".env"
+
+
 def test_the_rules_are_described() -> None:
     described = Privacy(never=["mine"], fine=["tests/*.pem"]).describe()
     assert described[0] == ("never", "mine")

@@ -39,14 +39,29 @@ class EchoService:
     async def start(self) -> None:
         self._on_state(EngineState("ready"))
 
+    def opened(self, document: CompletionRequest) -> None:
+        pass
+
+    def edited(self, document: CompletionRequest) -> None:
+        pass
+
+    def closed(self, document: str) -> None:
+        pass
+
+    def accepted(self, id: str) -> None:
+        pass
+
     async def configure(self, settings: Settings) -> None:
         pass
 
     async def complete(self, request: CompletionRequest) -> Suggestion:
         await asyncio.sleep(DELAY_SECONDS)
         line = request.text[: request.offset].rpartition("\n")[2]
-        receipt = Receipt(request.path, request.offset, Outcome.SUGGESTED)
+        receipt = Receipt(request.path, request.offset, outcome=Outcome.SUGGESTED)
         return Suggestion(f"completes {line}", receipt)
+
+    def prompt_text(self, receipt: Receipt) -> str | None:
+        return None
 
     async def close(self) -> None:
         pass

@@ -76,6 +76,17 @@ class Neovim:
     def wait_for_ghost(self, seconds: float = 30) -> str:
         return self.wait(self.ghost, "ghost text", seconds)
 
+    def floating(self) -> list[str]:
+        """The lines of the floating window; none where there is none."""
+        return list(
+            self.lua(
+                "for _, window in ipairs(vim.api.nvim_list_wins()) do "
+                "if vim.api.nvim_win_get_config(window).relative ~= '' then "
+                "local buffer = vim.api.nvim_win_get_buf(window) "
+                "return vim.api.nvim_buf_get_lines(buffer, 0, -1, true) end end return {}"
+            )
+        )
+
     def asked(self) -> int:
         """How many inline completions have been asked for so far."""
         return int(self.api.vars["asked"])

@@ -190,6 +190,57 @@ def test_neovim_survives_the_death_of_the_server(open_file: Open) -> None:
     editor.wait(lambda: editor.line() == "x = return value", "accepted")
 
 
+def test_why_is_shown_until_the_cursor_moves(open_file: Open) -> None:
+    editor = open_file("x = 1\n")
+    editor.type("A")
+    editor.wait_for_ghost()
+    editor.type("<Esc>:CoderWhy<CR>")
+    words = editor.wait(lambda: editor.floating(), "why")
+    assert "sample.py at character 5: suggested" in words[0]
+    editor.type("h")
+    editor.wait(lambda: not editor.floating(), "it is closed")
+    editor.type("A")
+    editor.wait(lambda: editor.ended() == 2, "an answer")
+    editor.type("<Esc>:CoderWhy 9<CR>")
+    words = editor.wait(lambda: editor.floating(), "why")
+    assert ["suggested" in line for line in words] == [True, True]
+
+
+def test_why_before_the_first_request(open_file: Open) -> None:
+    editor = open_file("x = 1\n")
+    for command in ("CoderWhy", "CoderReceipt"):
+        editor.type(f":{command}<CR>")
+        editor.wait(lambda: editor.floating() == ["No suggestion was asked for yet."], "why")
+        editor.type("l")
+        editor.wait(lambda: not editor.floating(), "it is closed")
+
+
+def test_the_receipt_opens_in_a_buffer_of_its_own(open_file: Open) -> None:
+    editor = open_file("x = 1\n")
+    editor.type("A")
+    editor.wait_for_ghost()
+    editor.type("<Esc>:CoderReceipt<CR>")
+    editor.wait(lambda: editor.lines() != ["x = 1"], "the receipt")
+    lines = editor.lines()
+    assert "sample.py at character 5: suggested" in lines[0]
+    assert lines[-1] == "<|fim_prefix|>sample.py<|fim_middle|>"
+    assert editor.lua("return vim.bo.buftype") == "nofile"
+    assert editor.lua("return #vim.lsp.get_clients({ bufnr = 0 })") == 0
+    editor.type(":CoderWhy<CR>")  # from here: of whatever file was last
+    assert "sample.py" in editor.wait(lambda: editor.floating(), "why")[0]
+    editor.type("j:quit<CR>")
+    editor.wait(lambda: editor.lines() == ["x = 1"], "back in the file")
+
+
+def test_without_a_server_nothing_can_be_said(open_file: Open) -> None:
+    editor = open_file("x = 1\n")
+    editor.lua("vim.lsp.enable('coder_lsp', false)")
+    editor.wait(lambda: editor.lua("return #vim.lsp.get_clients() == 0"), "the client is gone")
+    for command in ("CoderWhy", "CoderReceipt"):
+        editor.type(f":{command}<CR>")
+    editor.wait(lambda: editor.messages().count("coder-lsp is not running") == 2, "messages")
+
+
 @pytest.fixture
 def coder_lsp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Puts `coder-lsp` on the PATH, and ends the model server that it starts for this test.

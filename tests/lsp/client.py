@@ -133,7 +133,9 @@ class LspProcess:
         return self.request("textDocument/completion", _place(uri, line, character))
 
     async def receipts(self) -> Json:
-        return await self.call("workspace/executeCommand", {"command": "coder-lsp.receipts"})
+        """All that the server keeps, newest first."""
+        params = {"command": "coder-lsp.receipt", "arguments": [None, 1000]}
+        return await self.call("workspace/executeCommand", params)
 
     async def stderr(self) -> str:
         """All that it wrote to stderr, once it has ended."""

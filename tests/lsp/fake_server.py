@@ -53,12 +53,27 @@ class FakeService:
             self._be(EngineState(*state))
             await asyncio.sleep(0.05)
 
+    def opened(self, document: CompletionRequest) -> None:
+        pass
+
+    def edited(self, document: CompletionRequest) -> None:
+        pass
+
+    def closed(self, document: str) -> None:
+        pass
+
+    def accepted(self, id: str) -> None:
+        self.receipts.append(Receipt("accepted", 0, detail=id))
+
+    def prompt_text(self, receipt: Receipt) -> str | None:
+        return f"<|fim_prefix|>{receipt.path}<|fim_middle|>"
+
     async def configure(self, settings: Settings) -> None:
         self.settings = settings
         self.receipts.append(Receipt("settings", settings.completion.max_tokens))
 
     async def complete(self, request: CompletionRequest) -> Suggestion:
-        seen = Receipt(request.path, request.offset)
+        seen = Receipt(request.path, request.offset, request.document, request.language)
         seen.detail = f"{request.repository} {request.language} {request.text!r}"
         self.receipts.append(seen)
         try:

@@ -33,4 +33,49 @@ function M.accept()
   return vim.lsp.inline_completion.get({ on_accept = fit })
 end
 
+--- Asks the server about the requests for the current buffer, or for any where it serves another.
+---@param command string
+---@param count integer? # How many of the latest ones; 1 where not given.
+---@param show fun(answer: any)
+local function ask(command, count, show)
+  local name = 'coder_lsp'
+  local here = vim.lsp.get_clients({ name = name, bufnr = 0 })[1]
+  local client = here or vim.lsp.get_clients({ name = name })[1]
+  if not client then
+    vim.notify('coder-lsp is not running', vim.log.levels.WARN)
+    return
+  end
+  local document = here and vim.uri_from_bufnr(0) or vim.NIL
+  local params = { command = command, arguments = { document, count or 1 } }
+  client:request('workspace/executeCommand', params, function(err, answer)
+    if err then
+      vim.notify(err.message, vim.log.levels.ERROR)
+    else
+      show(answer)
+    end
+  end)
+end
+
+--- Shows, in a window that the next movement closes, why there was a suggestion for this file, or
+--- none, and what it took.
+---@param count integer? # So many of the latest requests, a line each; without, the last in full.
+function M.why(count)
+  ask('coder-lsp.why', count, function(words)
+    vim.lsp.util.open_floating_preview(vim.split(words, '\n'), '', { focus_id = 'coder_lsp.why' })
+  end)
+end
+
+--- Opens a buffer with the last request for this file: why, and the exact prompt.
+function M.receipt()
+  ask('coder-lsp.receipt', 1, function(receipts)
+    if not receipts[1] then
+      return M.why()
+    end
+    vim.cmd.new()
+    vim.bo.buftype, vim.bo.bufhidden, vim.bo.swapfile = 'nofile', 'wipe', false
+    vim.api.nvim_buf_set_lines(0, 0, -1, true, vim.split(receipts[1].text, '\n'))
+    vim.bo.modifiable = false
+  end)
+end
+
 return M

@@ -1,0 +1,319 @@
+"""The life of a request: reuse, attachment, preparation, and reading ahead."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import attrs
+import pytest
+
+from lsp_server.completion import service as module
+from lsp_server.completion.types import SUPERSEDED, Outcome
+from lsp_server.inference.client import Chunk, EngineError, EngineUnavailableError
+from lsp_server.settings import CompletionSettings, Settings
+from tests.completion.scripted import Desk
+
+TEXT = "def f(a, b):\n    return \n\nprint(f(1, 2))\n"
+AT = len("def f(a, b):\n    return ")
+QUIET = Settings(model="a", completion=CompletionSettings(prefetch=False))
+
+
+@pytest.fixture
+async def desk(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
+    desk = Desk(monkeypatch, TEXT, AT)
+    yield desk
+    await desk.service.close()
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    assert not [task for task in left if "Generation" in repr(task)]
+
+
+async def test_typing_along_never_asks_the_model(desk: Desk) -> None:
+    await desk.start(QUIET)
+    assert (await desk.answered(" a + b", "\n")).text == "a + b"
+    for typed, rest in (("a", " + b"), (" ", "+ b"), ("+ ", "b")):
+        desk.type(typed)
+        assert (await desk.answered()).text == rest
+        assert desk.receipt.outcome is Outcome.CACHED
+    assert len(desk.client.streams) == 1
+
+
+async def test_backspace_returns_to_what_was_there(desk: Desk) -> None:
+    await desk.start(QUIET)
+    await desk.answered(" a + b", "\n")
+    desk.type("a")
+    desk.delete()
+    assert (await desk.answered()).text == "a + b"
+    desk.type("x")
+    assert (await desk.answered(".y", "\n")).text == ".y"
+    desk.delete()
+    assert (await desk.answered()).text == "a + b"
+    assert len(desk.client.streams) == 2
+
+
+async def test_a_closed_bracket_is_no_disagreement(desk: Desk) -> None:
+    await desk.start(QUIET)
+    assert (await desk.answered(" sum([a, b])", "\n")).text == "sum([a, b])"
+    desk.type("sum(", closed=")")
+    assert (await desk.answered()).text == "[a, b]"
+    assert len(desk.client.streams) == 1
+
+
+async def test_a_request_attaches_to_what_is_being_written(desk: Desk) -> None:
+    await desk.start(QUIET)
+    first = desk.ask()
+    stream = await desk.stream()
+    first.cancel(SUPERSEDED)
+    desk.type("a")
+    second = desk.ask()
+    await asyncio.sleep(0.05)  # it waits by now
+    stream.write(" a", " + b", "\n")
+    assert (await second).text == " + b"
+    assert desk.receipt.outcome is Outcome.ATTACHED
+    assert desk.receipt.tokens["generated"] == 3
+    assert len(desk.client.streams) == 1
+
+
+async def test_two_requests_for_one_place_share_a_generation(desk: Desk) -> None:
+    await desk.start(QUIET)
+    both = [desk.ask(), desk.ask()]
+    stream = await desk.stream()
+    stream.write(" a", "\n")
+    assert [each.text for each in await asyncio.gather(*both)] == ["a", "a"]
+    assert len(desk.client.streams) == 1
+
+
+async def test_typing_something_else_ends_it_at_once(desk: Desk) -> None:
+    await desk.start(QUIET)
+    desk.ask()
+    stream = await desk.stream()
+    stream.write(" a")
+    await desk.until(lambda: stream.written)
+    desk.type("x")
+    await desk.until(lambda: not stream.open)
+
+
+async def test_it_ends_when_the_next_token_disagrees(desk: Desk) -> None:
+    await desk.start(QUIET)
+    desk.ask()
+    stream = await desk.stream()
+    desk.type("x")
+    await asyncio.sleep(0.01)
+    assert stream.open, "as far as is known it may write an x"
+    second = desk.ask()
+    stream.write(" a")
+    await desk.until(lambda: not stream.open)
+    other = await desk.stream(1)
+    other.write("y", "\n")
+    assert (await second).text == "y"
+    assert desk.client.at_once == 1
+
+
+@pytest.mark.parametrize("text", [TEXT + "#", "#" + TEXT])
+async def test_an_edit_elsewhere_ends_it(desk: Desk, text: str) -> None:
+    await desk.start(QUIET)
+    desk.ask()
+    stream = await desk.stream()
+    desk.text, desk.offset = text, len(text)
+    desk.service.edited(desk.document())
+    await desk.until(lambda: not stream.open)
+
+
+async def test_another_document_leaves_it_alone(desk: Desk) -> None:
+    await desk.start(QUIET)
+    task = desk.ask()
+    stream = await desk.stream()
+    other = replace(desk.document(), document="file:///b.py", text="other", offset=0)
+    desk.service.edited(other)
+    stream.write(" a", "\n")
+    assert (await task).text == "a"
+
+
+async def test_a_request_elsewhere_takes_over(desk: Desk) -> None:
+    await desk.start(QUIET)
+    first = desk.ask()
+    stream = await desk.stream()
+    desk.offset = len(TEXT)
+    second = desk.ask()
+    assert (await first).text == ""
+    assert desk.receipt.outcome is Outcome.SUPERSEDED
+    other = await desk.stream(1)
+    assert not stream.open
+    other.write("x = 1", "\n", "\n")
+    assert (await second).text == "x = 1"
+    assert desk.client.at_once == 1
+
+
+async def test_an_engine_that_fails_fails_all_that_wait(desk: Desk) -> None:
+    await desk.start(QUIET)
+    both = [desk.ask(), desk.ask()]
+    stream = await desk.stream()
+    stream.write(EngineUnavailableError("gone"))
+    for suggestion in await asyncio.gather(*both):
+        assert suggestion.receipt.outcome is Outcome.ENGINE_FAILED
+    assert desk.engine is not None
+    assert desk.engine.times_lost == 1
+
+
+async def test_nothing_is_remembered_for_its_place(desk: Desk) -> None:
+    await desk.start(QUIET)
+    for _ in range(2):
+        assert (await desk.answered("\n")).text == ""
+        assert desk.receipt.outcome is Outcome.EMPTY
+    assert len(desk.client.streams) == 1
+
+
+async def test_what_follows_acceptance_is_prepared(desk: Desk) -> None:
+    await desk.start()
+    await desk.answered(" a + b", "\n")
+    stream = await desk.prepared("\n", "    return", " c", "\n")
+    assert stream.background
+    assert stream.anchor.prefix.endswith("return a + b")
+    desk.type("a + b")
+    assert (await desk.answered()).text == ""
+    desk.type("\n    ")
+    assert (await desk.answered()).text == "return c"
+    assert desk.receipt.outcome is Outcome.CACHED
+
+
+async def test_a_real_request_does_not_wait_for_what_is_prepared(desk: Desk) -> None:
+    await desk.start()
+    await desk.answered(" a + b", "\n")
+    await desk.until(lambda: desk.client.running)
+    [prepared] = desk.client.running
+    desk.type("x")
+    await desk.until(lambda: not prepared.open)
+    assert (await desk.answered("y", "\n")).text == "y"
+
+
+async def test_typing_along_leaves_it_be(desk: Desk) -> None:
+    await desk.start()
+    await desk.answered(" a + b", "\n")
+    await desk.until(lambda: desk.client.running)
+    [prepared] = desk.client.running
+    for typed in ("a", " + b", "\n    "):
+        desk.type(typed)
+        assert prepared.open
+    task = desk.ask()
+    prepared.write("\n", "    return", " c", "\n")
+    assert (await task).text == "return c"
+    assert desk.receipt.outcome is Outcome.ATTACHED
+
+
+async def test_what_was_prepared_and_dropped_is_asked_for(desk: Desk) -> None:
+    await desk.start()
+    await desk.answered(" a + b", "\n")
+    await desk.until(lambda: desk.client.running)
+    [prepared] = desk.client.running
+    desk.type("a + b\n    ")
+    task = desk.ask()
+    await asyncio.sleep(0.01)
+    prepared.write(Chunk("", "abort"))
+    await desk.until(lambda: len(desk.client.streams) == 3)
+    desk.client.streams[-1].write("c", "\n", "\n")
+    assert (await task).text == "c"
+    assert desk.receipt.outcome is Outcome.SUGGESTED
+
+
+async def test_without_prefetch_nothing_is_prepared(desk: Desk) -> None:
+    await desk.start(QUIET)
+    await desk.answered(" a + b", "\n")
+    await asyncio.sleep(2 * module.PREPARE_SECONDS)
+    assert len(desk.client.streams) == 1
+
+
+async def test_without_reuse_every_request_asks(desk: Desk) -> None:
+    await desk.start(Settings(model="a", completion=CompletionSettings(reuse=False)))
+    for number in range(2):
+        assert (await desk.answered(" a", "\n")).text == "a"
+        assert len(desk.client.streams) == number + 1
+
+
+@pytest.mark.parametrize("changed", ["prompt", "model"])
+async def test_other_settings_forget(desk: Desk, changed: str) -> None:
+    await desk.start(QUIET)
+    await desk.answered(" a", "\n")
+    prompt = attrs.evolve(QUIET.prompt, prefix_tokens=7)
+    new = {"prompt": prompt} if changed == "prompt" else {"model": "b"}
+    await desk.service.configure(attrs.evolve(QUIET, **new))
+    await desk.until(lambda: desk.service.state.status == "ready")
+    assert (await desk.answered(" b", "\n")).text == "b"
+
+
+async def test_an_opened_file_is_read_once_the_model_is_there(desk: Desk) -> None:
+    await desk.start()
+    desk.service.opened(replace(desk.document(), offset=0))
+    await desk.until(lambda: desk.client.read)
+    assert desk.client.read[0].prefix == TEXT
+
+
+async def test_an_edited_file_is_read_when_its_user_pauses(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "IDLE_SECONDS", 0.01)
+    await desk.start()
+    desk.type("a")
+    await desk.until(lambda: desk.client.read)
+    assert desk.client.read[0].prefix.endswith("return a")
+
+
+async def test_what_is_private_is_not_read(desk: Desk) -> None:
+    await desk.start()
+    desk.text = f"-----BEGIN PRIVATE KEY-----\n{TEXT}"
+    desk.service.opened(desk.document())
+    await asyncio.sleep(0.05)
+    assert not desk.client.read
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        (CompletionSettings(eagerness="on-demand"), "on-demand"),
+        (CompletionSettings(disabled_languages=["python"]), "python"),
+    ],
+)
+async def test_where_nothing_is_wanted(desk: Desk, settings: CompletionSettings, why: str) -> None:
+    await desk.start(Settings(model="a", completion=settings))
+    suggestion = await desk.ask()
+    assert suggestion.receipt.outcome is Outcome.DISABLED
+    assert why in suggestion.receipt.detail
+
+
+async def test_on_demand_answers_a_demand(desk: Desk) -> None:
+    settings = CompletionSettings(eagerness="on-demand", prefetch=False)
+    await desk.start(Settings(model="a", completion=settings))
+    task = desk.ask(invoked=True)
+    (await desk.stream()).write(" a", "\n")
+    assert (await task).text == "a"
+
+
+async def test_an_unsure_model_is_silent(desk: Desk) -> None:
+    settings = CompletionSettings(min_confidence=0.5, prefetch=False)
+    await desk.start(Settings(model="a", completion=settings))
+    sure, unsure = Chunk("x", token_logprobs=(-0.1,)), Chunk("y", token_logprobs=(-3.0,))
+    assert (await desk.answered(sure, unsure, unsure, unsure)).text == ""
+    assert desk.receipt.outcome is Outcome.UNSURE
+    assert (await desk.answered()).text == ""
+    assert desk.receipt.outcome is Outcome.UNSURE
+    assert len(desk.client.streams) == 1
+
+
+async def test_fast_typing_is_waited_for(desk: Desk) -> None:
+    await desk.start(QUIET)
+    await desk.answered(" a", "\n")
+    desk.type("x")
+    desk.service._pacing.answered(60.0)
+    task = desk.ask()
+    await asyncio.sleep(0.01)
+    assert len(desk.client.streams) == 1
+    (await desk.stream(1)).write("y", "\n")
+    assert (await task).text == "y"
+
+
+async def test_a_failure_in_the_background_is_told(desk: Desk) -> None:
+    await desk.start()
+    await desk.answered(" a + b", "\n")
+    await desk.prepared(EngineError("HTTP 404", 404))
+    assert desk.engine is not None
+    assert desk.engine.times_lost == 1
