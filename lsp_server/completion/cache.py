@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from lsp_server.completion.types import Outcome, Work
+from lsp_server.completion.types import Anchor, Outcome, Work
 
 ENTRIES_KEPT = 200
 
@@ -14,15 +14,6 @@ MOST_CLOSED = 2
 """Characters that an editor may add after the cursor as a bracket or quote is typed."""
 
 _AUTO_CLOSED = ")]}\"'`>"
-
-
-@dataclass(frozen=True, slots=True)
-class Anchor:
-    """A document cut at the cursor, newlines as `\\n`."""
-
-    document: str
-    prefix: str
-    suffix: str
 
 
 @dataclass(frozen=True, slots=True)

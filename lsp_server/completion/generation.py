@@ -10,11 +10,11 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from lsp_server.completion import postprocess
-from lsp_server.completion.cache import MOST_CLOSED, Anchor, agreement
+from lsp_server.completion.cache import MOST_CLOSED, agreement
 from lsp_server.completion.place import Place, place_at
 from lsp_server.completion.prompting import Asked
 from lsp_server.completion.scope import Scope, ScopeRules, end_of, scope_at
-from lsp_server.completion.types import Work
+from lsp_server.completion.types import Anchor, Work
 from lsp_server.inference.client import Chunk, CompletionsClient
 
 LEAST_TOKENS = 3

@@ -6,8 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lsp_server.completion.cache import Anchor
-from lsp_server.completion.types import CompletionRequest, Work
+from lsp_server.completion.types import Anchor, CompletionRequest, Work
 from lsp_server.context.cross_file import CrossFile, Question
 from lsp_server.prompt.boundary import split_at_token_boundary
 from lsp_server.prompt.layout import PromptBuilder

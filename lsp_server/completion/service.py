@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import aclosing
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
 from lsp_server.completion import postprocess
 from lsp_server.completion.backend import Backend
-from lsp_server.completion.cache import Anchor, Entry, Recalled, SuggestionCache
+from lsp_server.completion.cache import Entry, Recalled, SuggestionCache
 from lsp_server.completion.feedback import Feedback
 from lsp_server.completion.generation import Abandoned, Aim, Diverged, Generation, Limits
 from lsp_server.completion.pacing import Pacing
 from lsp_server.completion.place import place_at
 from lsp_server.completion.prompting import Prompter
+from lsp_server.completion.read_ahead import ReadAhead
 from lsp_server.completion.rejections import Rejections
 from lsp_server.completion.scope import ScopeRules, end_of, scope_at
 from lsp_server.completion.statistics import Statistics
 from lsp_server.completion.types import (
     SUPERSEDED,
+    Anchor,
     CompletionRequest,
     EditorWorkspace,
     EngineState,
@@ -37,19 +37,13 @@ from lsp_server.completion.types import (
 from lsp_server.context.cross_file import CrossFile
 from lsp_server.context.files import Rules
 from lsp_server.context.languages.table import language_of
-from lsp_server.inference.client import EngineError
+from lsp_server.inference.client import CompletionsClient, EngineError
 from lsp_server.prompt.line_ends import with_plain_newlines
-from lsp_server.prompt.types import Order
 from lsp_server.settings import Settings
 
 RECEIPTS_KEPT = 100
-IDLE_SECONDS = 0.5
-"""Without an edit for so long, the model reads what was edited."""
 PREPARE_SECONDS = 0.02
 """The answer goes out first."""
-READ_AHEAD_CHARACTERS = 3
-"""A token of code has about so many: a newly opened file is read up to the prefix's budget."""
-
 _OURS = (asyncio.CancelledError, Abandoned, Diverged)
 """What ends a generation that is not wanted any more."""
 
@@ -86,9 +80,7 @@ class CompletionService:
         self._pacing = Pacing()
         self._asked: Anchor | None = None
         self._prepared: Anchor | None = None
-        self._unread: tuple[CompletionRequest, Order | None] | None = None
-        self._reading: asyncio.Task[None] | None = None
-        self._idle: asyncio.TimerHandle | None = None
+        self._read_ahead = ReadAhead(self._reader, self._may_read)
         self.receipts: deque[Receipt] = deque(maxlen=RECEIPTS_KEPT)
         self._works: deque[Work] = deque()
 
@@ -133,28 +125,19 @@ class CompletionService:
     def opened(self, document: CompletionRequest) -> None:
         """Tell of a document that came to the front; the idle model reads it around its `offset`,
         or, where nothing was edited yet, its beginning."""
-        self._feedback.changed(_anchor(document).document, with_plain_newlines(document.text))
-        self._unread = document, None
-        if not document.offset:
-            length = READ_AHEAD_CHARACTERS * self._settings.prompt.prefix_tokens
-            end = document.text.rfind("\n", 0, length) if length < len(document.text) else None
-            # in this order the text before any cursor in what was read is a prefix of it
-            self._unread = replace(document, offset=len(document.text[:end])), "psm"
-        self._read_ahead()
+        self._feedback.changed(document.name, with_plain_newlines(document.text))
+        self._read_ahead.opened(document, self._settings.prompt.prefix_tokens)
 
     def edited(self, document: CompletionRequest) -> None:
         """Tell of an open document's new text and, as its `offset`, where it was edited."""
-        name, text = _anchor(document).document, with_plain_newlines(document.text)
+        text = with_plain_newlines(document.text)
         self._pacing.typed(time.monotonic())
-        self._feedback.changed(name, text)
+        self._feedback.changed(document.name, text)
         if self._generation is not None:
-            outlives = self._generation.outlives(name, text)
+            outlives = self._generation.outlives(document.name, text)
             if outlives and not self._settings.completion.reuse:
                 self._generation.end()
-        self._unread = document, None
-        if self._idle is not None:
-            self._idle.cancel()
-        self._idle = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._read_ahead)
+        self._read_ahead.edited(document)
 
     def closed(self, document: str) -> None:
         """Tell that a document is open no more."""
@@ -208,7 +191,7 @@ class CompletionService:
             self.receipts[-PROMPTS_KEPT - 1].prompt = None
 
     async def _answer(self, request: CompletionRequest, receipt: Receipt) -> str:
-        now = self._asked = _anchor(request)
+        now = self._asked = request.anchor()
         self._feedback.moved(now.document, len(now.prefix))
         if why := await self._refusal(request, receipt):
             receipt.detail = why
@@ -393,7 +376,7 @@ class CompletionService:
         """Have the idle model write what would follow if the suggestion were accepted."""
         expected = Anchor(now.document, now.prefix + text, now.suffix)
         busy = self._generation is not None and not self._generation.done
-        if busy or now != self._asked or expected == self._prepared or not self._reads_ahead():
+        if busy or now != self._asked or expected == self._prepared or not self._works_ahead():
             return
         self._prepared = expected
         if any(_goes_on(known) for known in self._cache.recall(expected)):
@@ -402,45 +385,33 @@ class CompletionService:
         if aim.scope.kind != "nothing":
             self._begin(aim, request)
 
-    def _reads_ahead(self) -> bool:
+    def _works_ahead(self) -> bool:
         """Whether the model may be given work that nobody waits for."""
         wanted, client = self._settings.completion, self._backend.client
         return wanted.prefetch and wanted.reuse and client is not None and client.has_background
 
-    def _read_ahead(self) -> None:
-        """Have the idle model read the prompt for where the next request is expected."""
-        unread, self._unread = self._unread, None
-        busy = self._generation is not None and not self._generation.done
-        if unread is not None and not busy and self._reads_ahead():
-            self._reading = asyncio.get_running_loop().create_task(self._read(*unread))
-
-    async def _read(self, document: CompletionRequest, order: Order | None) -> None:
+    def _reader(self) -> tuple[CompletionsClient, Prompter] | None:
         client, prompter = self._backend.client, self._prompter()
-        refused = await self._refusal(replace(document, invoked=True), Receipt("", 0))
-        if client is None or prompter is None or refused:
-            return
-        with contextlib.suppress(EngineError):  # the next request runs into it, and tells
-            asked = await prompter.ask(document, _anchor(document), Work(), order)
-            stream = client.stream(asked.prompt.ids, max_tokens=1, background=True)
-            async with aclosing(stream) as chunks:
-                async for _ in chunks:
-                    pass
+        busy = self._generation is not None and not self._generation.done
+        if client is None or prompter is None or busy or not self._works_ahead():
+            return None
+        return client, prompter
+
+    async def _may_read(self, document: CompletionRequest) -> bool:
+        return not await self._refusal(replace(document, invoked=True), Receipt("", 0))
 
     def _forget(self) -> None:
         """End what runs, and forget what was generated."""
         self._cache = SuggestionCache()
         self._prepared = None
-        if self._idle is not None:
-            self._idle.cancel()
-        if self._reading is not None:
-            self._reading.cancel()
+        self._read_ahead.end()
         if self._generation is not None:
             self._generation.end()
 
     def _changed_state(self, state: EngineState) -> None:
         self._on_state(state)
         if state.status == "ready":
-            self._read_ahead()
+            self._read_ahead.begin()
 
     def _make_context(self, roots: Sequence[Path]) -> CrossFile:
         wanted, privacy = self._settings.context, self._settings.privacy
@@ -458,14 +429,6 @@ class CompletionService:
             watches=self._workspace.watches,
             enabled=wanted.enabled,
         )
-
-
-def _anchor(document: CompletionRequest) -> Anchor:
-    return Anchor(
-        document.document or document.path,
-        with_plain_newlines(document.text[: document.offset]),
-        with_plain_newlines(document.text[document.offset :]),
-    )
 
 
 def _worth_showing(generation: Generation) -> tuple[str, Outcome]:

@@ -11,10 +11,12 @@ from pathlib import Path
 
 from lsp_server.context.types import Progress
 from lsp_server.inference.types import EngineState
+from lsp_server.prompt.line_ends import with_plain_newlines
 from lsp_server.prompt.types import Prompt, Snippet
 
 __all__ = [
     "SUPERSEDED",
+    "Anchor",
     "CompletionRequest",
     "EditorWorkspace",
     "EngineState",
@@ -52,6 +54,15 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Anchor:
+    """A document cut at the cursor, newlines as `\\n`."""
+
+    document: str
+    prefix: str
+    suffix: str
+
+
+@dataclass(frozen=True, slots=True)
 class CompletionRequest:
     """A snapshot of one document at the moment it was asked about.
 
@@ -71,6 +82,16 @@ class CompletionRequest:
     file: Path | None = None
     document: str = ""
     invoked: bool = False
+
+    @property
+    def name(self) -> str:
+        """What the document is known by."""
+        return self.document or self.path
+
+    def anchor(self) -> Anchor:
+        """The document, cut at the cursor."""
+        before, after = self.text[: self.offset], self.text[self.offset :]
+        return Anchor(self.name, with_plain_newlines(before), with_plain_newlines(after))
 
 
 @dataclass(frozen=True, slots=True)

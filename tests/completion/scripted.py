@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 
 from lsp_server.completion import backend
-from lsp_server.completion.cache import Anchor
 from lsp_server.completion.prompting import Prompter
 from lsp_server.completion.service import CompletionService
-from lsp_server.completion.types import CompletionRequest, EngineState, Receipt, Suggestion
+from lsp_server.completion.types import Anchor, CompletionRequest, EngineState, Receipt, Suggestion
 from lsp_server.inference.client import Chunk
 from lsp_server.prompt.layout import PromptBuilder
 from lsp_server.prompt.templates import TEMPLATES

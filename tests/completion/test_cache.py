@@ -4,13 +4,12 @@ import pytest
 
 from lsp_server.completion.cache import (
     ENTRIES_KEPT,
-    Anchor,
     Entry,
     Recalled,
     SuggestionCache,
     agreement,
 )
-from lsp_server.completion.types import Outcome
+from lsp_server.completion.types import Anchor, Outcome
 
 AT = Anchor("a", "x = ", "\ny")
 

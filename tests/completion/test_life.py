@@ -9,6 +9,7 @@ from dataclasses import replace
 import attrs
 import pytest
 
+from lsp_server.completion import read_ahead
 from lsp_server.completion import service as module
 from lsp_server.completion.types import SUPERSEDED, Outcome
 from lsp_server.inference.client import Chunk, EngineError, EngineUnavailableError
@@ -196,6 +197,7 @@ async def test_typing_along_leaves_it_be(desk: Desk) -> None:
         desk.type(typed)
         assert prepared.open
     task = desk.ask()
+    await asyncio.sleep(0.05)  # it waits by now
     prepared.write("\n", "    return", " c", "\n")
     assert (await task).text == "return c"
     assert desk.receipt.outcome is Outcome.ATTACHED
@@ -251,7 +253,7 @@ async def test_an_opened_file_is_read_once_the_model_is_there(desk: Desk) -> Non
 async def test_an_edited_file_is_read_when_its_user_pauses(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "IDLE_SECONDS", 0.01)
+    monkeypatch.setattr(read_ahead, "IDLE_SECONDS", 0.01)
     await desk.start()
     desk.type("a")
     await desk.until(lambda: desk.client.read)

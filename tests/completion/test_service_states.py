@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from lsp_server.completion import read_ahead
 from lsp_server.completion import service as module
-from lsp_server.completion.cache import Anchor, agreement
-from lsp_server.completion.types import SUPERSEDED, Outcome, Suggestion
+from lsp_server.completion.cache import agreement
+from lsp_server.completion.types import SUPERSEDED, Anchor, Outcome, Suggestion
 from lsp_server.inference.client import Chunk, EngineError, EngineUnavailableError
 from tests.completion.scripted import URI, Desk
 
@@ -35,7 +36,7 @@ class Sessions(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.patch = pytest.MonkeyPatch()
         self.patch.setattr(module, "PREPARE_SECONDS", 0.0)
-        self.patch.setattr(module, "IDLE_SECONDS", 0.001)
+        self.patch.setattr(read_ahead, "IDLE_SECONDS", 0.001)
         self.desk = Desk(self.patch, TEXT, len(TEXT))
         self.asked: list[tuple[Anchor, asyncio.Task[Suggestion]]] = []
         self.run(self.desk.start())
