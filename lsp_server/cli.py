@@ -53,6 +53,9 @@ def make_parser() -> argparse.ArgumentParser:
     )
     cursor.add_argument("--marker", help="a text in the file that marks the cursor instead")
     complete.add_argument("--model", help="a model other than the configured one")
+    complete.add_argument(
+        "--no-context", action="store_true", help="leave out the other files of the repository"
+    )
     complete.add_argument("--json", action="store_true", help="print one JSON object")
 
     commands.add_parser("demo", help="fetch the model and complete a sample file")

@@ -14,12 +14,11 @@ from rank_bm25 import BM25Okapi
 
 from benchmarks.context.cursors import Case
 from lsp_server.context import similarity, store
-from lsp_server.context.alignment import FilledLines
 from lsp_server.context.assembly import choose
 from lsp_server.context.languages.table import language_of
 from lsp_server.context.symbols import parse
 from lsp_server.context.tokens import chunks
-from lsp_server.context.types import Cursor, FileSymbols, Symbol, Window
+from lsp_server.context.types import Cursor, FileSymbols, Import, Symbol, Window
 from lsp_server.prompt.types import Snippet
 
 BUDGET = 512
@@ -88,7 +87,7 @@ class Workspace:
         similar.close()
         self._symbols = store.Reader(folder / "symbols.db")
         reader = similarity.Reader(folder / "similar")
-        lines = {path: FilledLines(text) for path, text in self._files.items()}
+        lines = {path: text.split("\n") for path, text in self._files.items()}
         self._similarity = similarity.Similarity(lambda: reader, lines.get, _damaged)
 
     def _random(self, case: Case) -> list[Snippet]:
@@ -133,6 +132,12 @@ class _NoSymbols:
 
     def file(self, path: str) -> FileSymbols | None:
         return None
+
+    def named_in(self, path: str, name: str) -> list[Symbol]:
+        return []
+
+    def imports(self, path: str) -> tuple[Import, ...]:
+        return ()
 
     def modules(self, suffix: tuple[str, ...]) -> list[str]:
         return []

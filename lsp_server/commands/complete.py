@@ -1,12 +1,16 @@
-"""`coder-lsp complete`: what the editor would be offered at a place in a file."""
+"""`coder-lsp complete`: what the editor would be offered at a place in a file, with the repository
+around it as context."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import json
+import os
 import sys
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +19,21 @@ from tqdm import tqdm
 
 from lsp_server.completion.explain import as_data, summary
 from lsp_server.completion.service import CompletionService
-from lsp_server.completion.types import CompletionRequest, EngineState, Suggestion
-from lsp_server.settings import Settings, load
+from lsp_server.completion.types import (
+    CompletionRequest,
+    EditorWorkspace,
+    EngineState,
+    Progress,
+    Suggestion,
+)
+from lsp_server.context import location
+from lsp_server.context.cross_file import CrossFile
+from lsp_server.settings import Settings, StatisticsSettings, load
+
+INDEX_SECONDS, UPDATE_SECONDS = 20.0, 2.0
+"""Longest to wait for a repository to be indexed, and for an index to be brought up to date."""
+DEADLINE_MS = 2_000
+"""Longest that choosing context takes: nobody is typing, and nothing is in memory yet."""
 
 
 class UsageError(Exception):
@@ -26,13 +43,14 @@ class UsageError(Exception):
 def run(args: argparse.Namespace) -> int:
     """Complete and print. Returns 0 with a suggestion, 1 without one or on an error."""
     try:
-        request = _request(args)
+        root = None if args.no_context else _repository(args.file)
+        request = _request(args, root)
         settings, problems = load()
         for problem in problems:
             print(problem, file=sys.stderr)
         if args.model:
             settings = attrs.evolve(settings, model=args.model)
-        [suggestion] = asyncio.run(complete_in_turn(settings, [request]))
+        [suggestion] = asyncio.run(complete_in_turn(settings, [request], root))
     except UsageError as error:
         print(f"coder-lsp complete: {error}", file=sys.stderr)
         return 1
@@ -44,29 +62,39 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def complete_in_turn(
-    settings: Settings, requests: Sequence[CompletionRequest]
+    settings: Settings, requests: Sequence[CompletionRequest], root: Path | None = None
 ) -> list[Suggestion]:
-    """Bring the engine up, showing its progress on a terminal, and complete one after another.
+    """Bring the engine up, showing its progress on a terminal, and complete one after another. What
+    of the folder `root` is indexed, or is within `INDEX_SECONDS`, serves as context.
 
     Raises UsageError when the engine cannot be used.
     """
     states: asyncio.Queue[EngineState] = asyncio.Queue()
-    service = CompletionService(settings, states.put_nowait)
+    steps: asyncio.Queue[Progress] = asyncio.Queue()
+    workspace = EditorWorkspace((root,) if root else (), on_progress=steps.put_nowait)
+    settings = attrs.evolve(
+        settings,
+        context=attrs.evolve(settings.context, deadline_ms=DEADLINE_MS),
+        completion=attrs.evolve(settings.completion, prefetch=False),
+        statistics=StatisticsSettings(enabled=False),
+    )
+    service = CompletionService(settings, states.put_nowait, workspace)
+    is_known = root is not None and location.current(location.index_folder(root)) is not None
     await service.start()
     try:
+        for each in requests:
+            if root and each.file:
+                service.context.opened(each.file, each.language, each.text)
+        end = time.monotonic() + (UPDATE_SECONDS if is_known else INDEX_SECONDS)
         await _wait_until_ready(states)
-        return [await service.complete(request) for request in requests]
+        await _wait_until_indexed(service.context, steps, end)
+        return [await service.complete(replace(each, invoked=True)) for each in requests]
     finally:
         await service.close()
 
 
 async def _wait_until_ready(states: asyncio.Queue[EngineState]) -> None:
-    with tqdm(
-        total=100,
-        disable=not sys.stderr.isatty(),
-        leave=False,
-        bar_format="{desc} {percentage:3.0f}%",
-    ) as bar:
+    with _bar("{desc} {percentage:3.0f}%", total=100) as bar:
         while (state := await states.get()).status != "ready":
             if state.status == "failed":
                 raise UsageError(state.message)
@@ -75,7 +103,37 @@ async def _wait_until_ready(states: asyncio.Queue[EngineState]) -> None:
             bar.refresh()
 
 
-def _request(args: argparse.Namespace) -> CompletionRequest:
+async def _wait_until_indexed(
+    context: CrossFile, steps: asyncio.Queue[Progress], end: float
+) -> None:
+    with _bar("indexing, {n} of {total} files") as bar:
+        while not context.progress.ready:
+            try:
+                step = await asyncio.wait_for(steps.get(), end - time.monotonic())
+            except asyncio.TimeoutError:
+                print("not all of the repository is indexed yet", file=sys.stderr)
+                return
+            bar.n, bar.total = step.done, step.total
+            bar.refresh()
+
+
+def _bar(form: str, total: int = 0) -> Any:
+    """For a terminal only; gone when it is done."""
+    is_hidden = not sys.stderr.isatty()
+    return tqdm(total=total, disable=is_hidden, leave=False, bar_format=form)
+
+
+def _repository(file: Path) -> Path | None:
+    """The folder of the repository that a file is in."""
+    folders = _absolute(file).parents
+    return next((each for each in folders if os.path.lexists(each / ".git")), None)
+
+
+def _absolute(file: Path) -> Path:
+    return Path(os.path.abspath(file))  # noqa: PTH100, since it takes `..` away, too
+
+
+def _request(args: argparse.Namespace, root: Path | None) -> CompletionRequest:
     text = _read(args.file)
     if args.at is None:
         if text.count(args.marker) != 1:
@@ -84,13 +142,14 @@ def _request(args: argparse.Namespace) -> CompletionRequest:
         text = text.replace(args.marker, "")
     else:
         offset = _offset(text, args.at)
+    file = _absolute(args.file)
     return CompletionRequest(
-        path=args.file.name,
-        language=args.file.suffix.lstrip("."),
+        path=file.relative_to(root).as_posix() if root else file.name,
+        language=file.suffix.lstrip("."),
         text=text,
         offset=offset,
-        file=args.file.absolute(),
-        invoked=True,
+        repository=root.name if root else "",
+        file=file,
     )
 
 

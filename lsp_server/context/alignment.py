@@ -7,10 +7,10 @@ cursor's. Alignment finds the line that has the same neighbours.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice, pairwise
 
 from lsp_server.context.tokens import CHUNK_LINES
 from lsp_server.context.types import Cursor, Window
@@ -28,25 +28,6 @@ _CURRENT_WEIGHT, _AFTER_WEIGHT, _SHIFTED_WEIGHT = 1.5, 0.5, 0.8
 _ALIGNMENT_SHARE = 0.5
 """Of alignment in a window's score, beside similarity, whose best is 1."""
 _WORDS = re.compile(r"\w+")
-
-
-class FilledLines:
-    """A file's lines, and those of them that are not blank, by their numbers."""
-
-    def __init__(self, text: str) -> None:
-        self.lines = text.split("\n")
-        lines = enumerate(self.lines)
-        self.numbers = [number for number, line in lines if line and not line.isspace()]
-
-    def __len__(self) -> int:
-        return len(self.numbers)
-
-    def __getitem__(self, index: int) -> str:
-        return self.lines[self.numbers[index]]
-
-    def index_of(self, number: int) -> int:
-        """Which filled line is the first at or after a line number."""
-        return bisect_left(self.numbers, number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,34 +52,34 @@ def lines_after(text: str) -> list[str]:
     return [line[:_LONGEST_LINE] for line in lines if line.strip()]
 
 
-def windows(cursor: Cursor, matches: Iterable[tuple[Match, FilledLines]]) -> list[Window]:
-    """The lines of each match around its counterpart of the cursor, best first, not overlapping."""
+def windows(cursor: Cursor, matches: Iterable[tuple[Match, Sequence[str]]]) -> list[Window]:
+    """The lines of each match around its counterpart of the cursor, best first, not overlapping.
+    With each match come all lines of its file."""
     surroundings = _Surroundings(cursor)
     found = list(matches)
     most = max((match.score for match, _ in found), default=1.0)
     aligned = []
     for match, lines in found:
-        similarity, index = surroundings.best(lines, match)
+        similarity, numbers = surroundings.best(lines, match.first_line)
         score = match.score / most + _ALIGNMENT_SHARE * similarity
-        aligned.append((score, match.path, index, lines))
+        aligned.append((score, match.path, numbers, lines))
     aligned.sort(key=lambda each: -each[0])
     return _without_overlaps(aligned)
 
 
 def _without_overlaps(
-    aligned: Iterable[tuple[float, str, int, FilledLines]],
+    aligned: Iterable[tuple[float, str, list[int], Sequence[str]]],
 ) -> list[Window]:
     """Windows without the ends that better ones show; those that would lose half are left out."""
     shown: set[tuple[str, int]] = set()
     result: list[Window] = []
-    for score, path, index, lines in aligned:
-        whole = range(max(0, index - LINES_BEFORE), min(len(lines), index + LINES_AFTER))
-        new = [each for each in whole if (path, each) not in shown]
-        if not new or 2 * len(new) < len(whole):
+    for score, path, numbers, lines in aligned:
+        new = [each for each in numbers if (path, each) not in shown]
+        if not new or 2 * len(new) < len(numbers):
             continue
-        shown.update((path, each) for each in whole)
-        first, last = lines.numbers[new[0]], lines.numbers[new[-1]]
-        result.append(Window(path, first, tuple(lines.lines[first : last + 1]), score))
+        shown.update((path, each) for each in numbers)
+        first, last = new[0], new[-1]
+        result.append(Window(path, first, tuple(lines[first : last + 1]), score))
         if len(result) == MOST_WINDOWS:
             break
     return result
@@ -115,31 +96,41 @@ class _Surroundings:
         following = lines_after(cursor.suffix.partition("\n")[2])[:_COMPARED_AFTER]
         self._after = [_line_words(line) for line in following]
 
-    def best(self, lines: FilledLines, match: Match) -> tuple[float, int]:
-        """How well, and with which filled line in the cursor's part, a chunk aligns; that may be
-        the one after its last."""
-        start = min(lines.index_of(match.first_line), len(lines) - 1)
-        end = min(start + CHUNK_LINES, len(lines))
-        near = range(max(0, start - _COMPARED_BEFORE), min(len(lines), end + _COMPARED_AFTER + 1))
-        words = {index: _line_words(lines[index][:_LONGEST_LINE]) for index in near}
-        scored = [(self._similarity(words, index), -index) for index in range(start, end + 1)]
-        similarity, index = max(scored)
-        return similarity, -index
+    def best(self, lines: Sequence[str], first_line: int) -> tuple[float, list[int]]:
+        """How well the chunk that starts with a line aligns, and the numbers of the filled lines
+        around the one in the cursor's part, which may be the one after the chunk's last."""
+        before = _filled(lines, range(min(first_line, len(lines)) - 1, -1, -1), _COMPARED_BEFORE)
+        after = _filled(lines, range(first_line, len(lines)), CHUNK_LINES + LINES_AFTER)
+        numbers, start = before[::-1] + after, len(before)
+        end = min(start + CHUNK_LINES, len(numbers))
+        near = numbers[: end + _COMPARED_AFTER + 1]
+        similarities = self._similarities([_line_words(lines[n][:_LONGEST_LINE]) for n in near])
+        index = max(range(start, end + 1), key=similarities.__getitem__)
+        return similarities[index], numbers[max(0, index - LINES_BEFORE) : index + LINES_AFTER]
 
-    def _similarity(self, words: Mapping[int, frozenset[str]], index: int) -> float:
-        total = 0.0
-        for distance, expected in enumerate(self._before[:index]):
-            total += _DECAY**distance * _jaccard(expected, words[index - 1 - distance])
-        if self._current and index in words:
-            total += _CURRENT_WEIGHT * len(self._current & words[index]) / len(self._current)
+    def _similarities(self, words: list[frozenset[str]]) -> list[float]:
+        """How well each line of these words, and the one after the last, does as the cursor's."""
+        totals = [0.0] * (len(words) + 1)
+        for distance, expected in enumerate(self._before):
+            weight = _DECAY**distance
+            for index, alike in enumerate(_jaccard(expected, words[: -distance or None])):
+                totals[index + 1 + distance] += weight * alike
+        for index, found in enumerate(words):
+            if shared := len(self._current & found):
+                totals[index] += _CURRENT_WEIGHT * shared / len(self._current)
         for distance, expected in enumerate(self._after):
-            following = index + 1 + distance
-            if following not in words:
-                break
-            shifted = _SHIFTED_WEIGHT * _jaccard(expected, words[following - 1])
-            same = max(_jaccard(expected, words[following]), shifted)
-            total += _AFTER_WEIGHT * _DECAY**distance * same
-        return total
+            weight = _AFTER_WEIGHT * _DECAY**distance
+            alikes = _jaccard(expected, words[distance:])
+            for index, (shifted, same) in enumerate(pairwise(alikes)):
+                if shifted or same:
+                    totals[index] += weight * max(same, _SHIFTED_WEIGHT * shifted)
+        return totals
+
+
+def _filled(lines: Sequence[str], numbers: Iterable[int], most: int) -> list[int]:
+    """The first of these numbers whose lines are not blank."""
+    filled = (number for number in numbers if lines[number] and not lines[number].isspace())
+    return list(islice(filled, most))
 
 
 @lru_cache(4096)
@@ -147,8 +138,10 @@ def _line_words(line: str) -> frozenset[str]:
     return frozenset(_WORDS.findall(line))
 
 
-def _jaccard(left: frozenset[str], right: frozenset[str]) -> float:
-    if not left or not right:
-        return 0.0
-    common = len(left & right)
-    return common / (len(left) + len(right) - common)
+def _jaccard(expected: frozenset[str], words: Iterable[frozenset[str]]) -> list[float]:
+    """How alike each of some lines' words is to those expected, from 0 to 1."""
+    size = len(expected)
+    return [
+        common / (size + len(found) - common) if (common := len(expected & found)) else 0.0
+        for found in words
+    ]

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import re
-import threading
 import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from lsp_server.context.assembly import choose
-from lsp_server.context.files import Rules, Walk
+from lsp_server.context.files import Rules
 from lsp_server.context.git import Changes
 from lsp_server.context.installed import Installed
 from lsp_server.context.languages.table import language_of
 from lsp_server.context.privacy import Level, Privacy
 from lsp_server.context.steadiness import Chosen
 from lsp_server.context.types import Cursor, Progress
-from lsp_server.context.watch import watch
 from lsp_server.context.workspace import Workspace
 
 RECENT_FILES = 20
@@ -67,10 +64,8 @@ class _Folder:
     workspace: Workspace
     installed: Installed
     changes: Changes
-    closed: threading.Event = field(default_factory=threading.Event)
 
     async def close(self) -> None:
-        self.closed.set()
         self.installed.close()
         await self.workspace.close()
 
@@ -135,6 +130,12 @@ class CrossFile:
         new = self._make_missing()
         await ended
         await self._start(new)
+
+    def watch(self) -> None:
+        """Look for changes on disk from now on: the editor does not tell of them after all."""
+        self._watches = True
+        for folder in self._folders.values():
+            folder.workspace.watch()
 
     def opened(self, file: Path, language_id: str, text: str) -> None:
         """Tell of an opened document: it wins over the disk from now on."""
@@ -240,9 +241,9 @@ class CrossFile:
 
     def _make(self, root: Path) -> _Folder:
         def tell(_: Progress) -> None:
-            self._on_progress(self._progress())
+            self._on_progress(self.progress)
 
-        workspace = Workspace(root, self._rules_of(root), tell)
+        workspace = Workspace(root, self._rules_of(root), tell, watches=self._watches)
         return _Folder(root, workspace, Installed(root, self._privacy), Changes(root))
 
     def _rules_of(self, root: Path) -> Rules:
@@ -251,7 +252,9 @@ class CrossFile:
         exclude = tuple("/" + _SPECIAL.sub(r"\\\1", path) + "/" for path in inner)
         return replace(self._rules, exclude=(*self._rules.exclude, *exclude))
 
-    def _progress(self) -> Progress:
+    @property
+    def progress(self) -> Progress:
+        """How far indexing is, all folders taken together."""
         parts = [folder.workspace.progress for folder in self._folders.values()]
         return Progress(
             done=sum(part.done for part in parts),
@@ -271,35 +274,15 @@ class CrossFile:
 
     async def _start(self, folders: Iterable[_Folder]) -> None:
         for folder in folders:
-            if not folder.closed.is_set():
+            if self._folders.get(folder.root) is folder:  # not let go of meanwhile
                 await folder.workspace.start()
-            if self._watches and not folder.closed.is_set():
-                _watch(folder)
 
     def _end(self, roots: Iterable[Path]) -> asyncio.Future[list[None]]:
         """Let go of folders, at once; wait for the result until their processes have ended."""
         folders = [self._folders.pop(root) for root in roots]
         if folders:
-            self._on_progress(self._progress())  # of theirs none is to come any more
+            self._on_progress(self.progress)  # of theirs none is to come any more
         return asyncio.gather(*(folder.close() for folder in folders))
-
-
-def _watch(folder: _Folder) -> None:
-    """Tell a folder's workspace what changes on disk, until it is closed."""
-    root, workspace, loop = folder.root, folder.workspace, asyncio.get_running_loop()
-
-    def tell(paths: list[str]) -> None:
-        if not folder.closed.is_set():
-            workspace.changed(paths)
-
-    def run() -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has ended
-            for batch in watch(Walk([root], workspace.rules), folder.closed, log.warning):
-                inside = (path for path in batch if root in path.parents)
-                paths = [path.relative_to(root).as_posix() for path in inside]
-                loop.call_soon_threadsafe(tell, paths)
-
-    threading.Thread(target=run, name=f"watch {root.name}", daemon=True).start()
 
 
 def _is_too_wide(root: Path) -> bool:

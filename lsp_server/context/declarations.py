@@ -68,16 +68,17 @@ for _ in range(2):
     _BRACKETED = rf"\[(?:[^\[\]\n]|{_BRACKETED})*\]"
 
 _PATTERNS: Mapping[str, tuple[re.Pattern[str], ...]] = {
+    # found several times as fast without a word's boundary in front, where no name can stand
     "python": _compiled(
         r"^[ \t]*(?P<name>(?:self\.)?\w+)[ \t]*(?::[ \t]*(?P<type>[^=\n]+?))?[ \t]*=(?!=)[ \t]*"
         r"(?P<value>[^\n]+)",
         r"(?:^[ \t]*|[(,]\s*\*{0,2})(?P<name>self\.\w+|\w+)[ \t]*:[ \t]*"
         rf"(?P<type>[A-Za-z_\"'](?:[\w. |\"']|{_BRACKETED})*)",
-        r"\bwith\s+(?P<value>[^\n:]+?)\s+as\s+(?P<name>(?:self\.)?\w+)",
-        r"\bfor\s+(?:\w+\s*,\s*)?(?P<name>\w+)\s+in\s+(?P<value>[^\n:]+)",
-        r"\bexcept\s+\(?(?P<type>[\w., ]+?)\)?\s+as\s+(?P<name>\w+)",
+        r"with\s+(?P<value>[^\n:]+?)\s+as\s+(?P<name>(?:self\.)?\w+)",
+        r"for\s+(?:\w+\s*,\s*)?(?P<name>\w+)\s+in\s+(?P<value>[^\n:]+)",
+        r"except\s+\(?(?P<type>[\w., ]+?)\)?\s+as\s+(?P<name>\w+)",
         r"\(\s*(?P<name>\w+)\s*:=\s*(?P<value>[^\n:]+)",
-        r"\bisinstance\(\s*(?P<name>(?:self\.)?\w+)\s*,\s*(?P<type>[\w.]+)\s*\)",
+        r"isinstance\(\s*(?P<name>(?:self\.)?\w+)\s*,\s*(?P<type>[\w.]+)\s*\)",
     ),
     "java": _BRACES,
     "c-sharp": _BRACES,

@@ -24,6 +24,9 @@ TOO_MANY = "too many"
 
 # also the separators that only some programs take for line ends, and undecodable bytes
 _ODD_NAME = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]")
+HOLDING_RULES = frozenset({".gitignore", ".git", *noise.MARKERS})
+"""Entries that decide what of their folder is found."""
+_NO_FILE, _NO_FOLDER = (os.stat_result((kind, *9 * (0,))) for kind in (stat.S_IFREG, stat.S_IFDIR))
 _JUNCTION = 0xA0000003  # Windows' IO_REPARSE_TAG_MOUNT_POINT
 
 
@@ -97,6 +100,21 @@ class Walk:
         if next(found, None) is not None:
             self.skipped[TOO_MANY] = 1
 
+    def folders(self) -> Iterator[Path]:
+        """The folders that are entered, absolute, in no order."""
+        waiting = [self._top(root) for root in self.roots]
+        while waiting:
+            folder = waiting.pop()
+            yield folder.absolute
+            for name, status in _entries(folder.absolute, Skipped(), only_folders=True):
+                found = self._visit(folder, name, status, Skipped())
+                if isinstance(found, _Folder):
+                    waiting.append(found)
+
+    def enters(self, path: Path) -> bool:
+        """Whether there is a folder at a path that is entered."""
+        return isinstance(self._reach(path), _Folder)
+
     def within(self, path: Path) -> Iterator[FileStat]:
         """What of the walk is at a path or below it, now: nothing when it is gone or left out."""
         found = self._reach(path)
@@ -105,19 +123,25 @@ class Walk:
         elif found is not None:
             yield found
 
-    def stat(self, path: str | Path) -> FileStat | None:
-        """The file at a path, absolute or from the first root that has it; None where the walk
-        would not find one."""
-        found = (self._reach(root / path) for root in self.roots)
-        return next((each for each in found if isinstance(each, FileStat)), None)
+    def admits(self, path: Path) -> bool:
+        """Whether the walk finds a file at a path, or would were there one."""
+        return isinstance(self._reach(path, imagined=True), FileStat)
 
-    def concerns(self, path: Path) -> bool:
-        """Whether a change at this path can concern the walk: it finds something there, or nothing
-        is there any more."""
-        _, parts = self._root_of(path) or (None, noise.TOOLS_FOLDERS)
+    def concerned(self, path: Path) -> Path | None:
+        """Where to look when a path changed, came or went, by its root's own spelling: there, or in
+        the folder whose rules it holds. None where the walk finds nothing and found nothing."""
+        root, parts = self._root_of(path) or (None, ())
+        if root is None or ".." in parts:
+            return None
+        holds_rules = bool(parts) and parts[-1] in HOLDING_RULES
+        parts = parts[:-1] if holds_rules else parts
         if not noise.TOOLS_FOLDERS.isdisjoint(parts):
-            return False
-        return not os.path.lexists(path) or self._reach(path) is not None
+            return None
+        place = root.joinpath(*parts)
+        # what is gone, or left out from now on, was found if what is around it is entered
+        around = place.parent if holds_rules and parts else place
+        there = next(each for each in (around, *around.parents) if os.path.lexists(each))
+        return None if self._reach(there) is None else place
 
     def _top(self, root: Path) -> _Folder:
         return _Folder(root, root, "", scope_of(root))
@@ -133,17 +157,21 @@ class Walk:
         ]
         return min(held, key=lambda each: len(each[1]), default=None)
 
-    def _reach(self, path: Path) -> FileStat | _Folder | None:
-        """What the walk finds at a path."""
+    def _reach(self, path: Path, *, imagined: bool = False) -> FileStat | _Folder | None:
+        """What the walk finds at a path; or, where nothing is, would find were a file there."""
         root, parts = self._root_of(path) or (None, ())
         if root is None or ".." in parts:
             return None
         found: FileStat | _Folder | None = self._top(root)
-        for name in parts:
+        for left, name in zip(range(len(parts) - 1, -1, -1), parts, strict=True):
             if not isinstance(found, _Folder):
                 return None
             try:
                 status = os.lstat(found.absolute / name)
+            except FileNotFoundError:
+                if not imagined:
+                    return None
+                status = _NO_FOLDER if left else _NO_FILE
             except (OSError, ValueError):
                 return None
             found = self._visit(found, name, status, Skipped())
@@ -194,11 +222,11 @@ class Walk:
         return "excluded" if self._exclude.verdict(path, is_folder) else None
 
     def _folder_left_out(self, folder: _Folder, name: str) -> str | None:
-        absolute = folder.absolute / name
         if self._real(folder, name) in self._places.values():
             return "another root"
         markers = noise.MARKERS + (noise.VENDOR_MARKERS if name == "vendor" else ())
-        return "vendored" if any(os.path.lexists(absolute / each) for each in markers) else None
+        inside = os.path.join(folder.absolute, name, "")  # noqa: PTH118 (Path's takes far longer)
+        return "vendored" if any(os.path.lexists(inside + each) for each in markers) else None
 
     def _file_left_out(self, folder: _Folder, name: str, status: os.stat_result) -> str | None:
         if not stat.S_ISREG(status.st_mode):
@@ -263,14 +291,17 @@ def _read(absolute: Path, max_bytes: int) -> bytes:
         return file.read(max_bytes + 1)
 
 
-def _entries(folder: Path, skipped: Skipped) -> Sequence[tuple[str, os.stat_result]]:
+def _entries(
+    folder: Path, skipped: Skipped, *, only_folders: bool = False
+) -> Sequence[tuple[str, os.stat_result]]:
     """A folder's entries by name; those that cannot be looked at are counted."""
     found: list[tuple[str, os.stat_result]] = []
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
                 try:
-                    found.append((entry.name, entry.stat(follow_symlinks=False)))
+                    if not only_folders or entry.is_dir(follow_symlinks=False):
+                        found.append((entry.name, entry.stat(follow_symlinks=False)))
                 except OSError:
                     skipped["vanished"] += 1
     except FileNotFoundError:

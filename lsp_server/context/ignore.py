@@ -2,7 +2,8 @@
 
 A walk that asks about each entry, and does not enter ignored folders, finds what
 `git ls-files --others --exclude-standard` does. What is tracked although a pattern matches it
-counts as ignored here.
+counts as ignored here. Outside of a repository nothing is ignored, as for git and ripgrep: an
+unpacked release may bring rules that were only ever meant for what is tracked.
 """
 
 from __future__ import annotations
@@ -22,16 +23,16 @@ MAX_FILE_BYTES = 1 << 20
 @dataclass(frozen=True, slots=True)
 class Scope:
     """The ignore rules in force in one folder. `path` is the folder's from the repository's top,
-    with a slash at its end; `lists` are those in force, each with the length of its own folder's
-    path, and those that win come first."""
+    with a slash at its end, None outside of all repositories; `lists` are those in force, each with
+    the length of its own folder's path, and those that win come first."""
 
-    path: bytes = b""
+    path: bytes | None = None
     lists: tuple[tuple[int, Patterns], ...] = ()
     ignore_case: bool = False
 
     def ignores(self, name: str, is_folder: bool) -> bool:
         """Whether an entry of this folder is ignored."""
-        path = self.path + os.fsencode(name)
+        path = (self.path or b"") + os.fsencode(name)
         for start, patterns in self.lists:
             verdict = patterns.verdict(path[start:], is_folder)
             if verdict is not None:
@@ -43,13 +44,16 @@ class Scope:
         git."""
         if os.path.lexists(folder / ".git"):
             return _repository(folder)
-        return replace(self, path=self.path + os.fsencode(folder.name) + b"/")._with(folder)
+        if self.path is None:
+            return self
+        path = self.path + os.fsencode(folder.name) + b"/"
+        return replace(self, path=path)._with(folder, len(path))
 
-    def _with(self, folder: Path) -> Scope:
+    def _with(self, folder: Path, start: int) -> Scope:
         text = _read(folder / ".gitignore")
         if not text:
             return self
-        innermost = (len(self.path), _compiled(text, self.ignore_case))
+        innermost = (start, _compiled(text, self.ignore_case))
         return replace(self, lists=(innermost, *self.lists))
 
 
@@ -57,7 +61,7 @@ def scope_of(root: Path) -> Scope:
     """The rules in force in a workspace's root (absolute), those of a repository around it too."""
     top = next((each for each in (root, *root.parents) if os.path.lexists(each / ".git")), None)
     if top is None:
-        return Scope()._with(root)
+        return Scope()
     scope = _repository(top)
     for folder in reversed([root, *root.parents][: len(root.parts) - len(top.parts)]):
         scope = scope.enter(folder)
@@ -79,7 +83,7 @@ def _repository(top: Path) -> Scope:
     users = Path(core.get("excludesfile") or _config_home() / "ignore").expanduser()
     texts = (_read(git / "info" / "exclude"), _read(users, follow=True))
     lists = tuple((0, _compiled(text, ignore_case)) for text in texts if text)
-    return Scope(lists=lists, ignore_case=ignore_case)._with(top)
+    return Scope(b"", lists, ignore_case)._with(top, 0)
 
 
 def _git_folder(top: Path) -> Path:

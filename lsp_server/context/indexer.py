@@ -2,11 +2,18 @@
 
     python -m lsp_server.context.indexer --root FOLDER --index FOLDER [--rules JSON]
 
-Speaks JSON lines. In: {"changed": [paths]}, {"open": path}, {"rebuild": folder}, {"exit": true};
-paths are from the root, with slashes, the folder is the damaged one's name, and the end of stdin is
-an exit, too. Out:
+Speaks JSON lines. In, with paths from the root, with slashes:
+
+    {"watch": true}                        look for changes on disk, of which nobody tells
+    {"changed": [paths]}                   files or folders came, went or changed
+    {"open": path}                         what is near this document is to come first
+    {"rebuild": folder}                    the index in the folder of this name is damaged
+    {"exit": true}                         the same as the end of stdin
+
+Out:
 
     {"waiting": true}                      another process writes this index; this one takes over
+    {"unwatched": reason}                  files cannot be watched, and are looked at now and then
     {"progress": {"done": n, "total": m}}  files, of those that changed since they were last indexed
     {"committed": n}                       readers see more when they reload
     {"skipped": {reason: n}}               files left out
@@ -39,6 +46,7 @@ from lsp_server.context.priority import lower_priority
 from lsp_server.context.privacy import Privacy
 from lsp_server.context.similarity import IndexDamagedError
 from lsp_server.context.store import Stat
+from lsp_server.context.watch import Watch
 
 FIRST_COMMIT_SECONDS = 0.5
 COMMIT_SECONDS, COMMIT_SHARE = 3.0, 0.1
@@ -71,6 +79,7 @@ class Index:
             raise IndexDamagedError("half an index")
         self._chunks = similarity.Writer(chunks)
         self._symbols = store.Writer(symbols)
+        self._is_changed = False
 
     def stats(self, path: str = "") -> dict[str, Stat]:
         """The files that were looked at, also those left out: all, or a path and what is below."""
@@ -85,18 +94,23 @@ class Index:
         a file that holds secrets now would stay on disk."""
         if file.stored.left_out == "private" and self._symbols.indexes(file.stored.path):
             raise IndexDamagedError("holds what has become private")
+        self._is_changed = True
         self._chunks.put(file.stored.path, file.chunks)
         self._symbols.put(file.stored)
 
     def remove(self, path: str) -> None:
         """Forget a file."""
+        self._is_changed = True
         self._chunks.remove(path)
         self._symbols.remove(path)
 
-    def commit(self) -> None:
-        """Make it visible to readers, and lasting."""
-        self._chunks.commit()
-        self._symbols.commit()
+    def commit(self) -> bool:
+        """Make it visible to readers, and lasting. Whether there was anything new."""
+        is_changed, self._is_changed = self._is_changed, False
+        if is_changed:
+            self._chunks.commit()
+            self._symbols.commit()
+        return is_changed
 
     def settle(self) -> None:
         """Free what space is not needed while nothing changes; for when all is committed."""
@@ -166,9 +180,11 @@ class Indexer:
         inbox: queue.Queue[Message],
         send: Callable[[Message], None],
     ) -> None:
-        self._root = root
         self._folder = folder
         self._walk = Walk([root], rules)
+        self._root = self._walk.roots[0]
+        self._watches = False
+        self._watch: Watch | None = None
         self._privacy = Privacy(rules.never, rules.not_shared, rules.fine)
         self._ready = False
         self._inbox = inbox
@@ -188,6 +204,8 @@ class Indexer:
         except Stop:
             pass
         finally:
+            if self._watch is not None:
+                self._watch.close()
             self._parsers.close()
             lock.release()
 
@@ -228,12 +246,15 @@ class Indexer:
                 index.settle()
                 self._ready = True
                 self._send({"ready": True})
-                self._poll(None)
+                while not self._changed:
+                    self._poll(None)
         finally:
             index.close()
 
     def _scan(self, index: Index) -> None:
         """Find what changed since it was last indexed."""
+        self._poll(0)
+        self._watch_if_wanted()  # before the walk, which finds what changed before the watch
         self._changed.clear()
         self._compare(index, self._walk, index.stats())
         self._pending.sort()
@@ -280,13 +301,14 @@ class Indexer:
         return [] if self._changed else self._pending.take(count)
 
     def _take_up_changes(self, index: Index) -> None:
+        self._watch_if_wanted()
         changed, self._changed = self._changed, set()
-        for path in sorted({_concerned(path) for path in changed}):
+        for path in sorted(changed):
             self._compare(index, self._walk.within(self._root / path), index.stats(path))
 
     def _commit(self, index: Index) -> None:
-        index.commit()
-        self._tell_commit()
+        if index.commit() or self._commits == 0:
+            self._tell_commit()
 
     def _tell_commit(self) -> None:
         self._commits += 1
@@ -307,21 +329,30 @@ class Indexer:
         current = location.current(self._folder)
         if current and message.get("rebuild") == current.name:
             raise IndexDamagedError("found by a reader")
-        self._changed.update(message.get("changed", ()))
+        for path in message.get("changed", ()):
+            if (place := self._walk.concerned(self._root / path)) is not None:
+                self._changed.add("/".join(place.relative_to(self._root).parts))
         if "open" in message:
             self._pending.prefer(message["open"])
+        if "watch" in message and not self._watches:
+            self._watches = True
+            self._changed.add("")  # of which nobody told meanwhile
+
+    def _watch_if_wanted(self) -> None:
+        if self._watches and self._watch is None:
+            self._watch = Watch(self._walk, self._saw, self._cannot_watch)
+
+    def _saw(self, changed: set[Path]) -> None:
+        self._inbox.put({"changed": [str(path) for path in changed]})
+
+    def _cannot_watch(self, reason: str) -> None:
+        self._send({"unwatched": reason})
 
 
 def _common(left: list[str], right: list[str]) -> int:
     """How many folders two paths share from the start."""
     pairs = zip(left, right, strict=False)
     return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
-
-
-def _concerned(path: str) -> str:
-    """Where to look when a path changed: a .gitignore concerns all of its folder."""
-    folder, _, name = path.rpartition("/")
-    return folder if name == ".gitignore" else path
 
 
 def _state(folder: Path) -> tuple[Path | None, int]:

@@ -65,7 +65,8 @@ class Installed:
         document = self._root / path
         layout: _Layout | None = None
         if language == "python":
-            layout = SitePackages(site_packages.folders(document, self._variables))
+            folders = site_packages.folders(document, self._variables, self._root)
+            layout = SitePackages(folders)
         elif language in ("typescript", "javascript"):
             layout = NodeModules(node_modules.folders(document))
         return Packages(layout, self, deadline)
@@ -129,6 +130,11 @@ class Packages:
         self._places: dict[str, Path | None] = {}
         self._roots: tuple[str, ...] | None = None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are none, whatever is imported."""
+        return self._layout is None
+
     def resolve(self, imported: Import, by: str) -> list[str]:
         """Paths of the modules that an import means, in the document or in one of the modules."""
         if self._layout is None or (imported.module.startswith(".") and not self.exists(by)):
@@ -153,6 +159,16 @@ class Packages:
         if path not in self._files:
             self._files[path] = self._load(path)
         return self._files[path]
+
+    def named_in(self, path: str, name: str) -> list[Symbol]:
+        """Those that a module defines at its top."""
+        file = self.file(path)
+        return [symbol for symbol in file.symbols if symbol.name == name] if file else []
+
+    def imports(self, path: str) -> tuple[Import, ...]:
+        """What a module imports."""
+        file = self.file(path)
+        return file.imports if file else ()
 
     def modules(self, suffix: tuple[str, ...]) -> list[str]:
         """The path of the module of exactly that name."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import cache
 from typing import Literal, NamedTuple
 
@@ -13,6 +12,8 @@ from lsp_server.context.types import FileSymbols, Import, Symbol, SymbolIndex
 
 # How often a name is followed from the file that it is imported from to where that has it from.
 REEXPORT_DEPTH = 3
+# Files that define a name from which on an index may not have told of all of them.
+FREQUENT = 16
 # Files that stand for their folder.
 _PACKAGE_FILES = frozenset({"__init__", "index", "mod", "lib"})
 
@@ -35,7 +36,9 @@ class Remembered:
     def __init__(self, index: SymbolIndex) -> None:
         self.named = cache(index.named)
         self.members_named = cache(index.members_named)
+        self.named_in = cache(index.named_in)
         self.file = cache(index.file)
+        self.imports = cache(index.imports)
         self.modules = cache(index.modules)
         self.folder = cache(index.folder)
         self.exists = cache(index.exists)
@@ -50,14 +53,22 @@ class Lookup:
     ) -> None:
         self.index: SymbolIndex = Remembered(index)
         self.packages = packages or Packages()
-        self.resolved = cache(self._resolved)
         self._own = own
+        self._resolved: dict[tuple[Import, str], list[str]] = {}
+        self._places: dict[str, dict[str, list[Symbol]]] = {}
+        self._reached: dict[str, frozenset[str] | None] = {}
 
     def file(self, path: str) -> FileSymbols | None:
         """What a file defines and imports, the open document's own included."""
         if path == self._own.path:
             return self._own
         return self.index.file(path) or self.packages.file(path)
+
+    def resolved(self, imported: Import, by: str) -> list[str]:
+        """Paths of the modules that an import of a file means."""
+        if (imported, by) not in self._resolved:
+            self._resolved[imported, by] = self._resolve(imported, by)
+        return self._resolved[imported, by]
 
     def is_installed(self, path: str) -> bool:
         """Whether a path is an installed package's and not the workspace's."""
@@ -118,10 +129,13 @@ class Lookup:
 
     def find(self, path: str, name: str, depth: int = 0) -> Value | None:
         """A name of a file: defined there, or imported there from where it is."""
-        for symbol in self._named(path, name):
+        for symbol in self._named_in(path, name):
             return value_of(symbol)
-        file = self.file(path) if depth < REEXPORT_DEPTH else None
-        for imported in sorted(file.imports, key=_is_star) if file else ():
+        reach = self._reach(path)
+        if reach is not None and reach.isdisjoint(self._named(name)):
+            return None
+        imports = self._imports(path) if depth < REEXPORT_DEPTH else ()
+        for imported in sorted(imports, key=_is_star):
             if imported.name == "*":
                 found = self._star(imported, path, name, depth + 1)
             elif imported.alias != name:
@@ -140,7 +154,7 @@ class Lookup:
         nearest to its top first."""
         paths = [path for path in self.resolved(imported, by) if path != by]
         for path in paths:
-            for symbol in self._named(path, name):
+            for symbol in self._named(name).get(path, ()):
                 return value_of(symbol)
             if self.is_installed(path) and (value := self.find(path, name, depth)):
                 return value
@@ -151,21 +165,51 @@ class Lookup:
         nearest = min(inside, key=lambda s: (s.path.count("/"), s.path), default=None)
         return value_of(nearest) if nearest else None
 
+    def _reach(self, path: str) -> frozenset[str] | None:
+        """The files whose definitions are all that a file's imports bring, as includes do; None
+        where imports bring more."""
+        if path not in self._reached:
+            self._reached[path] = self._included(path) if self.packages.is_empty else None
+        return self._reached[path]
+
+    def _included(self, path: str) -> frozenset[str] | None:
+        imports = self._imports(path)
+        found = frozenset(each for one in imports for each in self.resolved(one, path))
+        brings_more = any(map(_is_package, found)) or not all(map(_is_star, imports))
+        return None if brings_more else found
+
     def _is_module(self, path: str, name: str) -> bool:
         """Whether a file is the module that an import names; a package's declarations are what they
         export by default, since those for `require` do not say it."""
         return _is_named(path, name) or (name == "default" and self.is_installed(path))
 
-    def _named(self, path: str, name: str) -> list[Symbol]:
-        symbols: Iterable[Symbol] = self.index.named(name)
+    def _imports(self, path: str) -> tuple[Import, ...]:
         if path == self._own.path:
-            symbols = self._own.symbols
-        elif self.is_installed(path):
-            file = self.packages.file(path)
-            symbols = file.symbols if file else ()
-        return [s for s in symbols if s.name == name and s.path == path and not s.container]
+            return self._own.imports
+        return (self.packages if self.is_installed(path) else self.index).imports(path)
 
-    def _resolved(self, imported: Import, by: str) -> list[str]:
+    def _named_in(self, path: str, name: str) -> list[Symbol]:
+        """The definitions of a name at the top of a file."""
+        if path == self._own.path:
+            return [symbol for symbol in self._own.symbols if symbol.name == name]
+        if self.is_installed(path):
+            return self.packages.named_in(path, name)
+        places = self._named(name)
+        if path in places or len(places) < FREQUENT:
+            return places.get(path, [])
+        return [each for each in self.index.named_in(path, name) if not each.container]
+
+    def _named(self, name: str) -> dict[str, list[Symbol]]:
+        """The definitions of a name at the top of the workspace's files, by path; not of all files
+        for a frequent name."""
+        if name not in self._places:
+            places = self._places[name] = {}
+            for symbol in self.index.named(name):
+                if not symbol.container:
+                    places.setdefault(symbol.path, []).append(symbol)
+        return self._places[name]
+
+    def _resolve(self, imported: Import, by: str) -> list[str]:
         if not self.is_installed(by):
             language = language_of(by, self._own.language if by == self._own.path else "")
             if found := resolve(language, imported, by, self.index):

@@ -75,8 +75,18 @@ def by_name(name: str) -> str | None:
 
 def by_text(text: str) -> str | None:
     """Why a file with this text is left out: `minified` or `generated`; None when it is not."""
-    lines = text.split("\n")
-    wide = len(text) > max(MEAN_LINE_LENGTH * len(lines), MEAN_COUNTS_FROM)
-    if wide or max(map(len, lines)) > LONGEST_LINE:
+    lines = text.count("\n") + 1
+    wide = len(text) > max(MEAN_LINE_LENGTH * lines, MEAN_COUNTS_FROM)
+    if wide or _has_long_line(text):
         return "minified"
     return "generated" if _GENERATED.search(text[:_HEADER_CHARACTERS]) else None
+
+
+def _has_long_line(text: str) -> bool:
+    start = 0
+    while len(text) - start > LONGEST_LINE:
+        end = text.rfind("\n", start, start + LONGEST_LINE + 1)
+        if end < 0:
+            return True
+        start = end + 1
+    return False

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from lsp_server.context.languages.paths import folder_of, parts_of
 from lsp_server.context.store import Reader, module_keys, reversed_parts, walk
-from lsp_server.context.types import FileSymbols, Symbol
+from lsp_server.context.types import FileSymbols, Import, Symbol
 
 T = TypeVar("T")
 
@@ -50,6 +50,18 @@ class Overlay:
         if buffer := self._open.get(path):
             return buffer.symbols
         return self._ask(lambda reader: reader.file(path), None)
+
+    def named_in(self, path: str, name: str) -> list[Symbol]:
+        """See `SymbolIndex`."""
+        if buffer := self._open.get(path):
+            return buffer.named.get(name, [])
+        return self._ask(lambda reader: reader.named_in(path, name), [])
+
+    def imports(self, path: str) -> tuple[Import, ...]:
+        """See `SymbolIndex`."""
+        if buffer := self._open.get(path):
+            return buffer.symbols.imports
+        return self._ask(lambda reader: reader.imports(path), ())
 
     def modules(self, suffix: tuple[str, ...]) -> list[str]:
         """See `SymbolIndex`. Sorted."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 
 from lsp_server.context.languages import python
 from lsp_server.context.types import Import, SymbolIndex
 
 _FOLDERS = (".venv", "venv", "env")
+LARGEST_PTH = 100_000
 _VARIABLES = ("VIRTUAL_ENV", "CONDA_PREFIX")
 
 
@@ -23,14 +26,56 @@ def environment(document: Path, variables: Mapping[str, str]) -> Path | None:
     return next((each for each in active if each.is_absolute()), None)
 
 
-def folders(document: Path, variables: Mapping[str, str]) -> tuple[Path, ...]:
-    """The folders that the packages for a document are installed in."""
+def folders(document: Path, variables: Mapping[str, str], root: Path) -> tuple[Path, ...]:
+    """The folders that the packages for a document are in: the environment's, then those that it
+    names for editable installs. The latter may be anywhere but in the workspace or around it: what
+    that has, and what of it is left out, the index says."""
     found = environment(document, variables)
     if found is None:
         return ()
     folders = [*sorted(found.glob("lib/python3*/site-packages")), found / "Lib/site-packages"]
     inside = os.path.join(os.path.realpath(found), "")  # noqa: PTH118
-    return tuple(each for each in folders if os.path.realpath(each).startswith(inside))
+    held = [each for each in folders if os.path.realpath(each).startswith(inside)]
+    named = (each for folder in held for each in _named_in(folder))
+    return (*held, *(each for each in named if not _overlap(each, root)))
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    left, right = (os.path.join(os.path.realpath(each), "") for each in (one, other))  # noqa: PTH118
+    return left.startswith(right) or right.startswith(left)
+
+
+def _named_in(folder: Path) -> tuple[Path, ...]:
+    """The folders that an environment's .pth files add to it: those of editable installs. What such
+    a file has Python run is not run."""
+    try:
+        changed = os.stat(folder).st_mtime_ns  # noqa: PTH116
+    except OSError:
+        return ()
+    return _read_named(folder, changed)
+
+
+@lru_cache(maxsize=64)
+def _read_named(folder: Path, changed: int) -> tuple[Path, ...]:
+    """`changed` is the time of the folder's last change, since it is read once for each."""
+    lines = chain.from_iterable(_lines(file) for file in sorted(folder.glob("*.pth")))
+    named = (Path(os.path.normpath(folder / line)) for line in lines if _is_path(line))
+    return tuple(dict.fromkeys(each for each in named if os.path.isdir(each)))  # noqa: PTH112
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return file.read_bytes()[:LARGEST_PTH].decode("utf-8-sig").splitlines()
+    except (OSError, ValueError):
+        return []
+
+
+def _is_path(line: str) -> bool:
+    return (
+        bool(line.strip())
+        and "\0" not in line
+        and not line.startswith(("#", "import ", "import\t"))
+    )
 
 
 class SitePackages:

@@ -31,9 +31,9 @@ PACKAGE_FILES = ("__init__", "index", "mod")
 PAGE_SYMBOLS = 64
 MOST_SYMBOLS = 2000
 """Kept of one file: more are tables of generated constants."""
-MOST_PAGES = 64
+MOST_PAGES = 32
 """Read for one name: what more files than these define says nothing about any of them."""
-CACHED_PAGES, CACHED_FILES = 512, 64
+CACHED_PAGES, CACHED_NAMES, CACHED_FILES, CACHED_IMPORTS = 512, 1024, 64, 1024
 BUSY_SECONDS = 0.02
 """Longest that a lookup waits for the writer, which blocks readers hardly ever."""
 
@@ -204,7 +204,9 @@ class Reader:
             raise
         # ids are never used twice, so what is cached stays true
         self._page = lru_cache(CACHED_PAGES)(self._read_page)
+        self._named = lru_cache(CACHED_NAMES)(self._read_named)
         self._file = lru_cache(CACHED_FILES)(self._read_file)
+        self._imports = lru_cache(CACHED_IMPORTS)(self._read_imports)
 
     def named(self, name: str) -> list[Symbol]:
         """See `SymbolIndex`."""
@@ -214,16 +216,27 @@ class Reader:
         """See `SymbolIndex`."""
         return self._look_up(name, member=True)
 
+    def named_in(self, path: str, name: str) -> list[Symbol]:
+        """See `SymbolIndex`."""
+        query = "SELECT page FROM names WHERE key = ? AND page BETWEEN ? AND ?"
+        pages = [
+            page
+            for id_ in self._ids(path)
+            for (page,) in self._rows(query, _key(name, False), *_page_range(id_))
+        ]
+        return [symbol for page in pages for symbol in self._named(page, name, False)]
+
     def file(self, path: str) -> FileSymbols | None:
         """See `SymbolIndex`."""
-        ids = self._rows("SELECT id FROM files WHERE path = ? AND left_out = ''", path)
-        return self._file(ids[0][0]) if ids else None
+        return next(map(self._file, self._ids(path)), None)
+
+    def imports(self, path: str) -> tuple[Import, ...]:
+        """See `SymbolIndex`."""
+        return next(map(self._imports, self._ids(path)), ())
 
     def modules(self, suffix: tuple[str, ...]) -> list[str]:
         """See `SymbolIndex`. Sorted."""
-        return sorted(
-            {path for start in module_keys(suffix) for path in self._with("module", start)}
-        )
+        return sorted(self._with("module", *module_keys(suffix)))
 
     def folder(self, parts: tuple[str, ...]) -> list[str]:
         """See `SymbolIndex`."""
@@ -231,36 +244,47 @@ class Reader:
 
     def exists(self, path: str) -> bool:
         """See `SymbolIndex`."""
-        return bool(self._rows("SELECT 1 FROM files WHERE path = ? AND left_out = ''", path))
+        return bool(self._ids(path))
 
     def close(self) -> None:
         """Close the file."""
         with self._lock:
             self._db.close()
 
-    def _with(self, column: str, start: str) -> list[str]:
-        """Paths of files whose column, of names with slashes at their ends, has this start."""
-        query = f"SELECT path FROM files WHERE {column} >= ? AND {column} < ? AND left_out = ''"
-        return [path for (path,) in self._rows(query, start, start[:-1] + "0")]
+    def _ids(self, path: str) -> list[int]:
+        """The id of a file, if there is one at exactly this path that was not left out."""
+        query = "SELECT id FROM files WHERE path = ? AND left_out = ''"
+        return [id_ for (id_,) in self._rows(query, path)]
+
+    def _with(self, column: str, *starts: str) -> list[str]:
+        """Paths of files whose column, of names with slashes at their ends, has one of these
+        starts."""
+        ranges = " OR ".join([f"{column} >= ? AND {column} < ?"] * len(starts))
+        query = f"SELECT path FROM files WHERE ({ranges}) AND left_out = ''"
+        values = [bound for start in starts for bound in (start, start[:-1] + "0")]
+        return [path for (path,) in self._rows(query, *values)] if starts else []
 
     def _look_up(self, name: str, *, member: bool) -> list[Symbol]:
         query = "SELECT page FROM names WHERE key = ? ORDER BY page LIMIT ?"
         pages = self._rows(query, _key(name, member), MOST_PAGES)
-        stored = (self._page(page) for (page,) in pages)
-        return [
-            _from_list(fields, path)
-            for path, symbols in stored
-            for fields in _defining(name, member, symbols)
-        ]
+        return [symbol for (page,) in pages for symbol in self._named(page, name, member)]
+
+    def _read_named(self, page: int, name: str, member: bool) -> list[Symbol]:
+        path, stored = self._page(page)
+        return [_from_list(fields, path) for fields in _defining(name, member, stored)]
 
     def _read_file(self, id_: int) -> FileSymbols | None:
-        query = "SELECT path, language, imports FROM files WHERE id = ?"
-        for path, language, imports in self._rows(query, id_):
+        query = "SELECT path, language FROM files WHERE id = ?"
+        for path, language in self._rows(query, id_):
             pages = self._rows("SELECT id FROM pages WHERE id BETWEEN ? AND ?", *_page_range(id_))
             stored = (fields for (page,) in sorted(pages) for fields in self._page(page)[1])
             symbols = tuple(_from_list(fields, path) for fields in stored)
-            return FileSymbols(path, language, symbols, _unpack_imports(imports))
+            return FileSymbols(path, language, symbols, self._imports(id_))
         return None
+
+    def _read_imports(self, id_: int) -> tuple[Import, ...]:
+        rows = self._rows("SELECT imports FROM files WHERE id = ?", id_)
+        return tuple(Import(*each) for (blob,) in rows for each in _unpack(blob))
 
     def _read_page(self, page: int) -> tuple[str, list[Any]]:
         """A page's path, and its symbols as stored: a lookup wants few of them."""
@@ -345,10 +369,6 @@ def _unpack(blob: bytes) -> list[Any]:
     except (zlib.error, ValueError) as error:
         raise sqlite3.DatabaseError("a damaged page") from error
     return value
-
-
-def _unpack_imports(blob: bytes) -> tuple[Import, ...]:
-    return tuple(Import(*each) for each in _unpack(blob))
 
 
 def _unpack_symbols(blob: bytes, path: str) -> tuple[Symbol, ...]:

@@ -67,6 +67,12 @@ class SymbolIndex(Protocol):
     def file(self, path: str) -> FileSymbols | None:
         """What a file defines and imports; None for one that is not indexed."""
 
+    def named_in(self, path: str, name: str) -> list[Symbol]:
+        """Those of `named` that a file defines: all of them, however frequent the name is."""
+
+    def imports(self, path: str) -> tuple[Import, ...]:
+        """What a file imports; nothing for one that is not indexed."""
+
     def modules(self, suffix: tuple[str, ...]) -> list[str]:
         """Paths of files whose path without its ending ends in these parts: `("a", "b")` finds
         `src/a/b.py`, and `src/a/b/__init__.py` or `src/a/b/index.ts`, too."""

@@ -17,9 +17,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from lsp_server.context import location, similarity, store
-from lsp_server.context.alignment import FilledLines
-from lsp_server.context.files import MOST_FILES, TOO_MANY, Rules, Skipped, read_text
+from lsp_server.context import location, noise, similarity, store
+from lsp_server.context.files import MOST_FILES, TOO_MANY, Rules, Skipped, Walk, read_text
 from lsp_server.context.indexer_process import IndexerProcess
 from lsp_server.context.languages.table import language_of
 from lsp_server.context.overlay import Overlay
@@ -30,27 +29,37 @@ from lsp_server.context.symbols import parse
 from lsp_server.context.types import Cursor, Progress, SymbolIndex, Window
 from lsp_server.prompt.line_ends import with_plain_newlines
 
-CACHED_FILES = 64
+CACHED_FILES = 256
 
 log = logging.getLogger(__name__)
 
 
 class Workspace:
-    """One workspace folder. `on_progress` is called on the event loop when `progress` changes.
+    """One workspace folder. `on_progress` is called on the event loop when `progress` changes. With
+    `watches`, changes on disk are looked for; without, `changed` tells of them.
 
     All paths are from `root`, with slashes.
     """
 
-    def __init__(self, root: Path, rules: Rules, on_progress: Callable[[Progress], None]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        rules: Rules,
+        on_progress: Callable[[Progress], None],
+        *,
+        watches: bool = False,
+    ) -> None:
         self.progress = Progress()
         self.rules = rules
         self._root = root
         self._privacy = Privacy(rules.never, rules.not_shared, rules.fine)
+        self._walk = Walk([root], rules)
         self._on_progress = on_progress
         self._folder = location.index_folder(root)
         arguments = ["--root", str(root), "--index", str(self._folder)]
         arguments += ["--rules", json.dumps(asdict(rules))]
-        self._indexer = IndexerProcess(arguments, self._take_message, self._name_documents)
+        self._watches = watches
+        self._indexer = IndexerProcess(arguments, self._take_message, self._brief)
         self._readers = _Readers(self._folder)
         self._overlay = Overlay(lambda: self._readers.symbols, self._report_damage)
         self._similarity = Similarity(
@@ -59,18 +68,24 @@ class Workspace:
         self._documents: dict[str, _Document] = {}
         self._stale: set[str] = set()
         self._lock = threading.Lock()
-        self._filled_lines = lru_cache(CACHED_FILES)(self._read_lines)
+        self._kept_lines = lru_cache(CACHED_FILES)(self._read_lines)
 
     async def start(self) -> None:
         """Use the index of earlier days at once, and have it brought up to date."""
         self._loop = asyncio.get_running_loop()
+        self._refreshing = self._loop.run_in_executor(None, self._refresh)
         self._indexer.start()
-        await asyncio.to_thread(self._refresh)
+        await self._refreshing
 
     async def close(self) -> None:
         """End the indexer and close the index."""
         await self._indexer.close()
         self._readers.close()
+
+    def watch(self) -> None:
+        """Look for changes on disk from now on, and once for what changed before."""
+        self._watches = True
+        self._indexer.send({"watch": True})
 
     def changed(self, paths: Iterable[str]) -> None:
         """Tell of files or folders that were made, changed or deleted on disk."""
@@ -113,9 +128,8 @@ class Workspace:
     def _stands_at(self, path: str, numbers: tuple[int, int], text: str) -> bool:
         document = self._documents.get(path)
         if document is None:
-            found = self._lines(path)
-            lines = found.lines if found else []
-        elif self._is_shared(path, document.text):
+            lines = self._lines(path) or []
+        elif self._may_be_shown(path, document.text):
             lines = with_plain_newlines(document.text).split("\n")
         else:
             lines = []
@@ -128,8 +142,10 @@ class Workspace:
         self._documents[path] = _Document(language_id, "" if is_large else text)
         self._stale.add(path)
 
-    def _name_documents(self) -> None:
-        """What is near an open document is to be indexed first."""
+    def _brief(self) -> None:
+        """Tell an indexer that has just been started what those before it were told."""
+        if self._watches:
+            self._indexer.send({"watch": True})
         for path in self._documents:
             self._indexer.send({"open": path})
 
@@ -140,7 +156,7 @@ class Workspace:
                 self._lay_over(path, self._documents.get(path))
 
     def _lay_over(self, path: str, document: _Document | None) -> None:
-        if document is None or not self._is_shared(path, document.text):
+        if document is None or not self._may_be_shown(path, document.text):
             self._overlay.remove(path)
             self._similarity.remove(path)
         else:
@@ -149,34 +165,44 @@ class Workspace:
             self._overlay.put(path, parse(path, text, language))
             self._similarity.put(path, language.name, text)
 
+    def _may_be_shown(self, path: str, text: str) -> bool:
+        """Whether an open document obeys the rules that files on the disk do."""
+        found = self._walk.admits(self._root / path) and noise.by_text(text) is None
+        return found and self._is_shared(path, text)
+
     def _is_shared(self, path: str, text: str = "") -> bool:
         return self._privacy.level_of_file(self._root / path, self._root, text) == "fine"
 
-    def _lines(self, path: str) -> FilledLines | None:
+    def _lines(self, path: str) -> list[str] | None:
         try:
             stat = (self._root / path).stat()
         except OSError:
             return None
-        return self._filled_lines(path, stat.st_size, stat.st_mtime_ns)
+        return self._kept_lines(path, stat.st_size, stat.st_mtime_ns)
 
-    def _read_lines(self, path: str, size: int, mtime_ns: int) -> FilledLines | None:
+    def _read_lines(self, path: str, size: int, mtime_ns: int) -> list[str] | None:
         """The arguments make up the key under which the lines are kept."""
         text = read_text(self._root / path, Skipped(), self.rules.max_file_bytes)
-        return FilledLines(text) if text is not None and self._is_shared(path) else None
+        return text.split("\n") if text is not None and self._is_shared(path) else None
 
     def _take_message(self, message: dict[str, Any]) -> None:
         if "committed" in message:
-            self._loop.run_in_executor(None, self._refresh)
-            return
-        if "progress" in message:
-            change: dict[str, Any] = {**message["progress"], "ready": False, "elsewhere": False}
+            self._refreshing = self._loop.run_in_executor(None, self._refresh)
+        elif "unwatched" in message:
+            log.warning("%s is looked at now and then: %s", self._root, message["unwatched"])
+        elif "progress" in message:
+            self._tell(**message["progress"], ready=False, elsewhere=False)
         elif "skipped" in message:
-            change = {"skipped": tuple(sorted(message["skipped"].items()))}
             if TOO_MANY in message["skipped"]:
                 log.warning("only the first %d files of %s are indexed", MOST_FILES, self._root)
-        else:  # given up, what there is has to do
-            ready = "ready" in message or "given up" in message
-            change = {"ready": ready, "elsewhere": "waiting" in message}
+            self._tell(skipped=tuple(sorted(message["skipped"].items())))
+        elif "waiting" in message:
+            self._tell(ready=False, elsewhere=True)
+        else:  # ready, or given up: then what there is has to do
+            # told when lookups see it
+            self._refreshing.add_done_callback(lambda _: self._tell(ready=True, elsewhere=False))
+
+    def _tell(self, **change: Any) -> None:
         self.progress = replace(self.progress, **change)
         self._on_progress(self.progress)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -68,6 +67,7 @@ class CoderServer(LanguageServer):
         self._service_settings = self.settings
         self._initial_settings: Any = None
         self._problems: list[str] = []
+        self._must_watch = False
         self._running: dict[tuple[str, str], asyncio.Task[Any]] = {}
 
     def meet(self, params: Mapping[str, Any], encoding: Any) -> None:
@@ -261,6 +261,8 @@ class CoderServer(LanguageServer):
         return tuple(file for folder in self.folders if (file := file_of(folder)))
 
     def _announce_documents(self) -> None:
+        if self._must_watch and self.context:
+            self.context.watch()
         for uri in self.documents.uris():
             self.opened(uri)
 
@@ -273,10 +275,13 @@ class CoderServer(LanguageServer):
             method=types.WORKSPACE_DID_CHANGE_WATCHED_FILES,
             register_options=types.DidChangeWatchedFilesRegistrationOptions([everything]),
         )
-        with contextlib.suppress(JsonRpcException):  # it said that it could, but it will not
+        try:
             await self.client_register_capability_async(
                 types.RegistrationParams(registrations=[registration])
             )
+        except JsonRpcException:  # it said that it could, but it will not
+            self._must_watch = True
+            self.context.watch()
 
     def _name_problems(self, problems: list[str]) -> None:
         if problems:

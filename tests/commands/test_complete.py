@@ -8,6 +8,7 @@ import pytest
 from lsp_server.cli import main
 from lsp_server.commands.complete import timing
 from lsp_server.completion.types import Receipt, Suggestion
+from lsp_server.context import location
 from tests.commands.fake_engine import install
 
 CODE = "def f(a, b):\n    return \n\nprint(f(1, 2))\n"
@@ -18,6 +19,7 @@ USUAL = ("--model", "qwen2.5-coder-0.5b")
 @pytest.fixture(autouse=True)
 def no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CODER_LSP_CONFIG", str(tmp_path / "config.toml"))
+    monkeypatch.setenv("CODER_LSP_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture
@@ -80,6 +82,64 @@ def test_an_engine_that_fails_is_an_error(
     install(monkeypatch, failure="no such device")
     assert main(["complete", str(file), "--at", "2:12", *USUAL]) == 1
     assert "no such device" in capsys.readouterr().err
+
+
+SHAPES = """\
+class Circle:
+    def circumference_in_units(self, unit: str) -> float:
+        return 6.28
+"""
+USE = "from shapes import Circle\n\n\ndef edge(circle: Circle) -> float:\n    return circle."
+
+
+@pytest.fixture
+def use(tmp_path: Path) -> Path:
+    """A file in a repository, to be completed at 5:19."""
+    folder = tmp_path / "project" / "src"
+    folder.mkdir(parents=True)
+    (folder.parent / ".git").mkdir()
+    (folder / "shapes.py").write_text(SHAPES)
+    (folder / "use.py").write_text(USE)
+    return folder / "use.py"
+
+
+def test_other_files_of_the_repository_are_shown_to_the_model(
+    use: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    engine = install(monkeypatch, "circumference_in_units", "\n")
+    monkeypatch.chdir(use.parent)
+    for file in (use, Path("..", "src", "use.py")):  # when it is to be indexed, and when it is
+        assert main(["complete", str(file), "--at", "5:19", "--json", *USUAL]) == 0
+        printed = capsys.readouterr()
+        receipt = json.loads(printed.out)["receipt"]
+        assert receipt["path"] == "src/use.py"
+        assert receipt["context"] == {"src/shapes.py": "receiver"}
+        assert "def circumference_in_units" in engine.prompts.pop()
+        assert printed.err == ""
+    assert location.current(location.index_folder(tmp_path / "project")) is not None
+
+
+def test_without_context_nothing_is_indexed(
+    use: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = install(monkeypatch, "x", "\n")
+    assert main(["complete", str(use), "--at", "5:19", "--no-context", *USUAL]) == 0
+    assert "circumference_in_units" not in engine.prompts[0]
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_repository_that_takes_long_is_not_waited_for(
+    use: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install(monkeypatch, "x", "\n")
+    monkeypatch.setattr("lsp_server.commands.complete.INDEX_SECONDS", 0.0)
+    assert main(["complete", str(use), "--at", "5:19", *USUAL]) == 0
+    printed = capsys.readouterr()
+    assert printed.out == "x\n"
+    assert "not all of the repository is indexed yet" in printed.err
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from lsp_server.context.languages.paths import folder_of, parts_of
 from lsp_server.context.languages.table import language_of
 from lsp_server.context.symbols import parse
-from lsp_server.context.types import FileSymbols, Symbol
+from lsp_server.context.types import FileSymbols, Import, Symbol
 
 PACKAGE_FILES = ("__init__", "index", "mod")
 """Files that also go by their folder's name."""
@@ -29,6 +29,13 @@ class MemoryIndex:
 
     def file(self, path: str) -> FileSymbols | None:
         return self._files.get(path)
+
+    def named_in(self, path: str, name: str) -> list[Symbol]:
+        return [one for one in MemoryIndex.named(self, name) if one.path == path]
+
+    def imports(self, path: str) -> tuple[Import, ...]:
+        file = self._files.get(path)
+        return file.imports if file else ()
 
     def modules(self, suffix: tuple[str, ...]) -> list[str]:
         return [path for path in sorted(self._files) if _is_module(parts_of(path), suffix)]

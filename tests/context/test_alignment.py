@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from lsp_server.context.alignment import FilledLines, Match, lines_after, lines_before, windows
+from lsp_server.context.alignment import Match, lines_after, lines_before, windows
 from lsp_server.context.types import Cursor, Window
 
 OTHER = """\
@@ -28,7 +28,7 @@ def cursor(prefix: str, suffix: str = "\n") -> Cursor:
 
 def only(prefix: str, suffix: str = "\n", first_line: int = 0) -> Window:
     match = Match("other.py", first_line, 2.0)
-    [window] = windows(cursor(prefix, suffix), [(match, FilledLines(OTHER))])
+    [window] = windows(cursor(prefix, suffix), [(match, OTHER.split("\n"))])
     return window
 
 
@@ -51,19 +51,19 @@ def test_lines_after_the_cursor_count_too() -> None:
 def test_a_match_may_continue_behind_its_chunk_and_at_the_end_of_the_file() -> None:
     text = "alpha = 1\nbeta = 2\n"
     match = Match("o.py", 0, 1.0)
-    [window] = windows(cursor("alpha = 3\nbeta = 4\n"), [(match, FilledLines(text))])
+    [window] = windows(cursor("alpha = 3\nbeta = 4\n"), [(match, text.split("\n"))])
     assert window == Window("o.py", 0, ("alpha = 1", "beta = 2"), window.score)
 
 
 def test_a_chunk_beyond_the_end_of_a_file_that_has_shrunk() -> None:
     match = Match("o.py", 5000, 1.0)
-    [window] = windows(cursor("a\n"), [(match, FilledLines("one\ntwo\n"))])
+    [window] = windows(cursor("a\n"), [(match, ["one", "two", ""])])
     assert window.lines == ("one", "two")
-    assert windows(cursor("a\n"), [(match, FilledLines("\n\n"))]) == []
+    assert windows(cursor("a\n"), [(match, ["", "", ""])]) == []
 
 
 def test_better_matches_come_first_and_overlaps_are_shown_once() -> None:
-    lines = FilledLines("\n".join(f"line{number} = {number}" for number in range(40)))
+    lines = [f"line{number} = {number}" for number in range(40)]
     found = [(Match("o.py", start, score), lines) for start, score in ((0, 1.0), (2, 3.0))]
     result = windows(cursor("nothing\n"), [*found, (Match("p.py", 0, 2.0), lines)])
     assert [each.path for each in result] == ["o.py", "p.py"]

@@ -116,13 +116,17 @@ async def test_a_change_on_disk_is_seen_when_told(root: Path) -> None:
 
 async def test_a_change_on_disk_is_seen_by_watching(root: Path) -> None:
     async with cross_file(root, watches=True) as context:
-        deadline, number = time.monotonic() + WAIT_SECONDS, 0
-        while "def watched_for" not in shown(await ask(context, root / "use.py")):
-            assert time.monotonic() < deadline, "waited too long"
-            number += 1  # once more, since the watcher tells nobody when it begins
-            text = SHAPES.replace("circumference_in_units", f"watched_for_{number}")
-            (root / "shapes.py").write_text(text)
-            await asyncio.sleep(0.2)
+        (root / "shapes.py").write_text(SHAPES.replace("circumference_in_units", "watched_for"))
+        await until_shown(context, root / "use.py", "def watched_for")
+
+
+async def test_watching_may_begin_late(root: Path) -> None:
+    async with cross_file(root) as context:
+        (root / "shapes.py").write_text(SHAPES.replace("circumference_in_units", "found_late"))
+        context.watch()
+        await until_shown(context, root / "use.py", "def found_late")
+        (root / "shapes.py").write_text(SHAPES.replace("circumference_in_units", "watched_for"))
+        await until_shown(context, root / "use.py", "def watched_for")
 
 
 async def test_folders_come_and_go(root: Path, tmp_path: Path) -> None:
@@ -245,11 +249,11 @@ async def test_a_folder_within_another_keeps_its_own_rules(root: Path) -> None:
     (inner / "private" / "hidden.py").write_text("def canary(): ...\n")
     async with cross_file(root, rules=Rules(never=("/private/",))) as context:
         await context.change_roots([root, inner])
-        await until(lambda: context._progress().ready)
+        await until(lambda: context.progress.ready)
         prefix = "from private.hidden import canary\n\ncanary"
         assert shown(await ask(context, root / "use.py", prefix)) == ""
         await context.change_roots([root])
-        await until(lambda: context._progress().ready)
+        await until(lambda: context.progress.ready)
         await until_shown(context, root / "use.py", "def circumference_in_units")
 
 

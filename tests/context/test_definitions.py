@@ -4,7 +4,7 @@ from lsp_server.context.buffer import Buffer
 from lsp_server.context.definitions import Candidate, candidates
 from lsp_server.context.languages.table import language_of
 from lsp_server.context.resolution import Resolver
-from lsp_server.context.types import Cursor
+from lsp_server.context.types import Cursor, Symbol
 from tests.context.memory_index import MemoryIndex
 
 CLIENT = """
@@ -60,6 +60,17 @@ def test_receiver_by_annotation_assignment_with_and_loop() -> None:
     assert (
         best(head + "def f(all: list[Response]):\n    for one in all:\n        one.|") == "Response"
     )
+
+
+def test_an_imported_name_that_many_files_define() -> None:
+    class OfSome(MemoryIndex):
+        def named(self, name: str) -> list[Symbol]:
+            return super().named(name)[:20]
+
+    files = {f"m{number:02}.py": "class Meta:\n    x = 1\n" for number in range(40)}
+    buffer = Buffer(Cursor("app.py", "python", "from m39 import Meta\nMeta.", ""))
+    [first, *_] = candidates(Resolver(buffer, OfSome(files)), lambda symbol: False)
+    assert (first.path, first.reason) == ("m39.py", "receiver")
 
 
 def test_two_hops_through_modules() -> None:

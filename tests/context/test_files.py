@@ -68,12 +68,13 @@ def test_what_tools_keep_is_left_out(root: Path) -> None:
 
 
 def test_rules_of_git_and_of_the_user(root: Path) -> None:
+    (root / ".git").mkdir()
     write(root / ".gitignore", "*.log\nbuild/\n")
     write(root / "a" / ".gitignore", "!keep.txt\n*.txt\n!kept.txt\n")
     grow(root, ["a/keep.txt", "a/kept.txt", "build/a.py", "docs/b.md", "docs/api/c.md", "d.py"])
     walk = Walk([root], Rules(exclude=("/docs/*", "!/docs/api")))
     assert paths(walk) == [".gitignore", "d.py", "a/.gitignore", "a/kept.txt", "docs/api/c.md"]
-    assert walk.skipped == {"ignored": 2, "excluded": 1}
+    assert walk.skipped == {"vendored": 1, "ignored": 2, "excluded": 1}
 
 
 def test_counts_begin_anew_with_each_walk(root: Path) -> None:
@@ -117,6 +118,7 @@ def test_patterns_that_the_user_finds_fine(root: Path) -> None:
 
 
 def test_a_root_within_another_is_walked_once(root: Path) -> None:
+    (root / ".git").mkdir()
     write(root / ".gitignore", "/inner\n")
     grow(root, ["a.py", "inner/b.py", "inner/c/d.py"])
     found = list(Walk([root, root / "inner", root / "inner" / "c", root]))
@@ -152,7 +154,7 @@ def test_links_are_not_followed(root: Path, tmp_path: Path) -> None:
     walk = Walk([root])
     assert paths(walk) == ["a/b.py"]
     assert walk.skipped == {"link": 6}
-    assert walk.stat("out/secret.py") is None
+    assert list(walk.within(root / "out" / "secret.py")) == []
     assert read_text(root / "out.py", walk.skipped) is None
 
 
@@ -252,9 +254,10 @@ def _remove_nested(folder: Path) -> None:
         each.rmdir()
 
 
-def test_stat_and_within_find_what_the_walk_does(tmp_path: Path) -> None:
+def test_single_paths_are_found_as_the_walk_finds_them(tmp_path: Path) -> None:
     rng = random.Random(5)
     root = tmp_path / "root"
+    (root / ".git").mkdir(parents=True)
     names = ["a", "b.py", "c.log", "node_modules", "x.lock", ".env", "d", "vendor", "e.txt"]
     for _ in range(200):
         path = root.joinpath(*rng.choices(names, k=rng.randint(1, 4)))
@@ -265,15 +268,64 @@ def test_stat_and_within_find_what_the_walk_does(tmp_path: Path) -> None:
     walk = Walk([root])
     whole = list(walk)
     assert len(whole) > 20
-    assert [walk.stat(file.path) for file in whole] == whole
-    assert [walk.stat(file.absolute) for file in whole] == whole
+    assert [each for file in whole for each in walk.within(file.absolute)] == whole
     everything = {each for each in root.rglob("*") if each.is_file()}
+    for path in everything:
+        assert walk.admits(path) == (path in {file.absolute for file in whole})
     for path in everything - {file.absolute for file in whole}:
-        assert walk.stat(path) is None
+        assert list(walk.within(path)) == []
     assert list(walk.within(root)) == whole
     for folder in [each for each in root.rglob("*") if each.is_dir()]:
         below = [file for file in whole if file.absolute.is_relative_to(folder)]
         assert list(walk.within(folder)) == below
+
+
+def test_files_that_are_not_there_yet_have_the_rules_of_their_place(root: Path) -> None:
+    write(root / ".git" / "HEAD")
+    write(root / ".gitignore", "*.log\n/out/\n")
+    write(root / "file.py")
+    walk = Walk([root], Rules(exclude=("/docs",), never=("/mine/",)))
+    for name in ("new.py", "new/folder/a.py", "node_modules.py", "logs/a.txt"):
+        assert walk.admits(root / name), name
+    for name in ("new.log", "new/a.log", "out/a.py", "docs/a.py", "mine/a.py", ".env", "a.min.js"):
+        assert not walk.admits(root / name), name
+    for name in ("node_modules/a.js", ".git/a.py", "file.py/a.py", "../a.py", "nul\0.py", "."):
+        assert not walk.admits(root / name), name
+
+
+def test_the_folders_that_are_entered(root: Path) -> None:
+    (root / ".git").mkdir()
+    write(root / ".gitignore", "/out/\n")
+    grow(root, ["a/b/c.py", "a/d/.env", "out/e.py", "node_modules/f.js", "env/pyvenv.cfg"])
+    walk = Walk([root])
+    expected = {root, root / "a", root / "a" / "b", root / "a" / "d"}
+    assert set(walk.folders()) == expected
+    assert {each for each in (root, *root.rglob("*")) if walk.enters(each)} == expected
+    assert not walk.enters(root / "gone") and not walk.enters(root.parent)
+
+
+def test_what_a_change_concerns(root: Path) -> None:
+    write(root / ".git" / "HEAD")
+    write(root / ".gitignore", "/out/\n")
+    grow(root, ["a/b.py", "a/.env", "out/c.py", "node_modules/d.js", "env/pyvenv.cfg", "env/e.py"])
+    walk = Walk([root])
+    for name in ("a", "a/b.py", "a/gone.py", "gone", "gone/and/gone.py", "a/b.py/c.py"):
+        assert walk.concerned(root / name) == root / name, name
+    for name in ("a/.env", "out", "out/c.py", "out/gone.py", "env", "env/e.py", ".git/gone"):
+        assert walk.concerned(root / name) is None, name
+    for name in ("node_modules/d.js", "node_modules/x/.gitignore", "../a.py", "../root2/a.py"):
+        assert walk.concerned(root / name) is None, name
+    for name in (".gitignore", "a/.gitignore", "a/.git", "env/pyvenv.cfg", "a/CACHEDIR.TAG"):
+        assert walk.concerned(root / name) == (root / name).parent, name
+    assert walk.concerned(root) == root
+
+
+@posix
+def test_a_change_may_be_told_by_the_real_path(root: Path, tmp_path: Path) -> None:
+    write(root / "a.py")
+    (tmp_path / "link").symlink_to(root)
+    walk = Walk([tmp_path / "link"])
+    assert walk.concerned(root / "a.py") == tmp_path / "link" / "a.py"
 
 
 def test_paths_outside_of_all_roots(root: Path, tmp_path: Path) -> None:
@@ -281,11 +333,9 @@ def test_paths_outside_of_all_roots(root: Path, tmp_path: Path) -> None:
     write(root / "b.py")
     walk = Walk([root])
     for path in (tmp_path / "a.py", root / ".." / "a.py", root / "gone.py", tmp_path):
-        assert walk.stat(path) is None
         assert list(walk.within(path)) == []
-    assert walk.stat("../a.py") is None
-    assert walk.stat("b.py/c.py") is None
-    assert walk.stat("nul\0byte") is None
+    for name in ("../a.py", "b.py/c.py", "nul\0byte"):
+        assert list(walk.within(root / name)) == []
 
 
 @pytest.mark.parametrize(

@@ -169,17 +169,32 @@ def test_a_worktree_has_the_rules_of_its_repository(tmp_path: Path) -> None:
     assert our_files(tree) == gits_files(tree) == ["a.txt"]
 
 
-def test_without_a_repository_gitignore_counts_all_the_same(tmp_path: Path) -> None:
-    write(tmp_path / ".gitignore", "*.log\n")
-    write(tmp_path / "a.log")
-    write(tmp_path / "b" / "a.log")
-    assert our_files(tmp_path) == [".gitignore"]
+def test_outside_of_a_repository_nothing_is_ignored(tmp_path: Path) -> None:
+    write(tmp_path / "home" / ".config" / "git" / "ignore", "*.log\n")
+    root = tmp_path / "release"
+    for folder in (root, root / "b"):
+        write(folder / ".gitignore", "*.log\n/*\n")
+        write(folder / "a.log")
+    assert our_files(root) == [".gitignore", "a.log", "b/.gitignore", "b/a.log"]
+
+
+def test_repositories_within_what_is_none(tmp_path: Path) -> None:
+    write(tmp_path / "projects" / ".gitignore", "*.py\n")
+    write(tmp_path / "projects" / "one" / ".git" / "HEAD")
+    write(tmp_path / "projects" / "one" / ".gitignore", "*.log\n")
+    for name in ("a.log", "a.py", "b/a.log", "b/a.py"):
+        write(tmp_path / "projects" / "one" / name)
+        write(tmp_path / "projects" / "two" / name)
+    kept = [".gitignore", "a.py", "b/a.py"]
+    two = ["a.log", "a.py", "b/a.log", "b/a.py"]
+    expected = [".gitignore", *(f"one/{each}" for each in kept), *(f"two/{each}" for each in two)]
+    assert our_files(tmp_path / "projects") == expected
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs links")
 def test_a_gitignore_that_is_a_link_is_not_read(tmp_path: Path) -> None:
     write(tmp_path / "rules", "*.log\n")
-    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / ".git").mkdir(parents=True)
     (tmp_path / "root" / ".gitignore").symlink_to(tmp_path / "rules")
     write(tmp_path / "root" / "a.log")
     assert "a.log" in our_files(tmp_path / "root")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
 import random
 import shutil
@@ -9,11 +10,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tantivy
 
 from lsp_server.context import location, similarity, store
 from lsp_server.context.files import FileStat
@@ -160,6 +162,7 @@ def test_changes_are_followed(root: Path, folder: Path, children: list[Child]) -
 def test_a_new_ignore_file_makes_what_it_ignores_vanish(
     root: Path, folder: Path, children: list[Child]
 ) -> None:
+    (root / ".git").mkdir()
     child = start(children, root, folder)
     child.wait_for("ready")
     (root / ".gitignore").write_text("pkg/\n", "utf-8")
@@ -167,6 +170,98 @@ def test_a_new_ignore_file_makes_what_it_ignores_vanish(
     child.wait_for("ready")
     assert symbols(folder).named("Alpha") == []
     assert len(symbols(folder).named("beta")) == 1
+
+
+def watch(children: list[Child], root: Path, folder: Path) -> Child:
+    child = start(children, root, folder)
+    child.send(watch=True)
+    return child
+
+
+def until(child: Child, condition: Callable[[], object]) -> None:
+    """Wait for one "ready" after another, each of which nobody but the watch is the reason for."""
+    while not condition():
+        child.wait_for("ready")
+
+
+def test_changes_on_disk_are_watched_for(
+    root: Path, folder: Path, children: list[Child], tmp_path: Path
+) -> None:
+    (root / ".git").mkdir()
+    child = watch(children, root, folder)
+    child.wait_for("ready")
+    reader = symbols(folder)
+    (root / "two.py").write_text("def gamma(): ...\n", "utf-8")
+    until(child, lambda: reader.named("gamma") and not reader.named("beta"))
+    (root / "three.py").write_text("def delta(): ...\n", "utf-8")
+    until(child, lambda: reader.named("delta"))
+    (root / "three.py").unlink()
+    until(child, lambda: not reader.named("delta"))
+    (tmp_path / "moved" / "deep").mkdir(parents=True)
+    (tmp_path / "moved" / "deep" / "four.py").write_text("def epsilon(): ...\n", "utf-8")
+    (tmp_path / "moved").rename(root / "moved")
+    until(child, lambda: reader.named("epsilon"))
+    (root / "moved" / "deep" / "four.py").write_text("def zeta(): ...\n", "utf-8")
+    until(child, lambda: reader.named("zeta"))
+    (root / "moved").rename(tmp_path / "moved")
+    until(child, lambda: not reader.named("zeta"))
+    (root / ".gitignore").write_text("pkg/\n", "utf-8")
+    until(child, lambda: not reader.named("Alpha"))
+    (root / ".gitignore").write_text("", "utf-8")
+    until(child, lambda: reader.named("Alpha"))
+    assert child.end() == 0
+
+
+def test_rules_of_git_count_from_when_there_is_a_repository(
+    root: Path, folder: Path, children: list[Child]
+) -> None:
+    (root / ".gitignore").write_text("pkg/\n", "utf-8")
+    child = watch(children, root, folder)
+    child.wait_for("ready")
+    assert symbols(folder).named("Alpha")
+    (root / ".git").mkdir()
+    until(child, lambda: not symbols(folder).named("Alpha"))
+
+
+def test_what_comes_during_the_first_walk_is_seen(
+    root: Path, folder: Path, children: list[Child]
+) -> None:
+    for number in range(5000):
+        path = root / f"walked{number % 100}" / f"f{number}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"")
+    child = watch(children, root, folder)
+    while location.current(folder) is None:  # it is made just before the walk
+        time.sleep(0.001)
+    for number in range(50):  # some of them when their folder was already listed
+        (root / "pkg" / f"late{number}.py").write_text(f"def late_{number}(): ...\n", "utf-8")
+        time.sleep(0.01)
+    child.wait_for("ready")
+    reader = symbols(folder)
+    until(child, lambda: all(reader.named(f"late_{number}") for number in range(50)))
+
+
+def test_what_changed_before_the_watch_was_wanted_is_found(
+    root: Path, folder: Path, children: list[Child]
+) -> None:
+    child = start(children, root, folder)
+    child.wait_for("ready")
+    (root / "two.py").write_text("def gamma(): ...\n", "utf-8")
+    child.send(watch=True)
+    assert done(child.wait_for("ready")) == 1
+    (root / "two.py").write_text("def delta(): ...\n", "utf-8")
+    until(child, lambda: symbols(folder).named("delta"))
+
+
+def test_what_concerns_nothing_is_not_committed(
+    root: Path, folder: Path, children: list[Child]
+) -> None:
+    child = start(children, root, folder)
+    child.wait_for("ready")
+    child.send(changed=["node_modules/a.js", "../a.py", ".env"])
+    child.send(changed=["two.py"])  # as it was
+    seen = child.wait_for("ready")
+    assert done(seen) == 0 and not any("committed" in message for message in seen)
 
 
 CANARY = "zqxcanaryzqx"
@@ -273,34 +368,82 @@ def test_a_second_process_waits_and_takes_over(
     assert len(symbols(folder).named("epsilon")) == 1
 
 
-def many_files(root: Path) -> dict[str, str]:
-    names = {f"d{number % 7}/f{number}.py": f"name{number}" for number in range(150)}
-    for path, name in names.items():
-        (root / path).parent.mkdir(exist_ok=True)
-        (root / path).write_text(f"def {name}():\n    return other\n", "utf-8")
-    return names
+KILLS = int(os.environ.get("CODER_LSP_TEST_KILLS", "12"))
+"""How often an indexer is killed, and of what tree it makes an index: a small one, or a copy of a
+folder, with which it takes long."""
+TREE = os.environ.get("CODER_LSP_TEST_TREE")
+
+
+def grow(root: Path) -> None:
+    if TREE:
+        shutil.copytree(TREE, root, dirs_exist_ok=True)
+        return
+    for number in range(150):
+        path = root / f"d{number % 7}" / f"f{number}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"def name{number}():\n    return other\n", "utf-8")
+
+
+def disturb(root: Path, dice: random.Random) -> None:
+    """Change a fifth of the files, delete one, add one, and move a folder."""
+    files = sorted(path for path in root.rglob("*.py") if path.is_file())
+    for path in dice.sample(files, len(files) // 5):
+        with path.open("a") as file:
+            file.write(f"\ndef name{dice.randrange(10**9)}(): ...\n")
+    dice.choice(files).unlink()
+    new = dice.choice(files).with_name(f"new{dice.randrange(10**9)}.py")
+    new.write_text("class New: ...\n", "utf-8")
+    moved = dice.choice([path for path in root.iterdir() if path.is_dir()])
+    moved.rename(root / f"moved{dice.randrange(10**9)}")
+
+
+def contents(folder: Path) -> tuple[Any, ...]:
+    """All that an index holds: files with their symbols, names and where they lead, and chunks."""
+    db = sqlite3.connect(current(folder) / "symbols.db")
+    paths = dict(db.execute("SELECT id, path FROM files"))
+    files = sorted(db.execute("SELECT path, size, mtime_ns, left_out, language FROM files"))
+    names = {(key, paths[page >> 6]) for key, page in db.execute("SELECT key, page FROM names")}
+    assert not [page for (page,) in db.execute("SELECT id FROM pages") if page >> 6 not in paths]
+    db.close()
+    reader = symbols(folder)
+    stored = [reader.file(path) for path in sorted(paths.values())]
+    searcher = chunks(folder)._searcher
+    hits = searcher.search(tantivy.Query.all_query(), limit=10**6).hits
+    found = [searcher.doc(address) for _, address in hits]
+    places = sorted((document["path"][0], document["line"][0]) for document in found)
+    return files, names, stored, places
 
 
 def test_a_kill_at_any_moment_leaves_an_index_that_the_next_start_mends(
-    root: Path, folder: Path, children: list[Child], monkeypatch: pytest.MonkeyPatch
+    root: Path, folder: Path, children: list[Child], tmp_path: Path
 ) -> None:
-    names = many_files(root)
+    grow(root)
     dice = random.Random(7)
-    for moment in (*(dice.uniform(0.2, 2.5) for _ in range(9)), 0.8, 0.9, 1.0):
+    began = time.monotonic()
+    child = start(children, root, tmp_path / "cache" / "index" / "timed")
+    child.wait_for("ready")
+    longest = 1.5 * (time.monotonic() - began)
+    child.kill()
+    for _ in range(KILLS):
         child = start(children, root, folder)
-        time.sleep(moment)
-        child.kill()
-        path = dice.choice(sorted(names))
-        names[path] = f"name{dice.randrange(10**6, 10**7)}"
-        (root / path).write_text(f"def {names[path]}():\n    return other\n", "utf-8")
+        if dice.random() < 0.2 and (damaged := location.current(folder)):
+            child.send(rebuild=damaged.name)
+        time.sleep(dice.uniform(0.2, longest))
+        if dice.random() < 0.8:
+            child.kill()
+        else:  # as when the language server is killed
+            assert child.end() == 0
+        disturb(root, dice)
     child = start(children, root, folder)
     child.wait_for("ready")
-    reader, found = symbols(folder), chunks(folder)
-    for path, name in names.items():
-        assert [each.path for each in reader.named(name)] == [path]
-        assert found.frequency(name) == 1
-    assert found.chunks == len(names) + 2, "no chunk twice"
     assert child.end() == 0
+    fresh = start(children, root, tmp_path / "cache" / "index" / "fresh")
+    fresh.wait_for("ready")
+    assert fresh.end() == 0
+    for mended, expected in zip(
+        contents(folder), contents(tmp_path / "cache" / "index" / "fresh"), strict=True
+    ):
+        assert mended == expected
 
 
 def pending(*paths: str) -> Pending:

@@ -135,6 +135,38 @@ def test_stubs_come_before_sources(tmp_path: Path) -> None:
     assert "def u(s: str)" in project.shown("import six\nsix.u(|")
 
 
+def test_editable_installs(tmp_path: Path) -> None:
+    text = "import m\nm.C().|"
+    folder = site_packages(tmp_path / "root", {"six.py": ""})
+    write(tmp_path / "other/src", {"m.py": "class C:\n    def of_other(self): ...\n"})
+    project = Project(tmp_path / "root")
+    assert project.shown(text) == ""
+    write(
+        folder, {"__editable__.m-1.pth": f"# x\nimport m; m.run()\n\n{tmp_path}/other/src\nnone\n"}
+    )
+    assert "# m.py\nclass C:\n    def of_other(self)" in project.shown(text)
+    write(folder, {"m.py": "class C:\n    def of_environment(self): ...\n"})
+    assert "of_environment" in project.shown(text)
+
+
+def test_editable_installs_do_not_show_what_the_workspace_leaves_out(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    left_out = {"src/m.py": "class C:\n    def hidden(self): ...\n"}
+    write(root, left_out)
+    folder = site_packages(root, {"a.pth": f"{root}/src\n{root}/../root/src\n../../../../src\n"})
+    write(folder, {"b.pth": f"{root}\n{tmp_path}\n"})
+    project = Project(root)
+    for module in ("m", "src.m", "root.src.m"):
+        assert "hidden" not in project.shown(f"import {module}\n{module}.C().|")
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"\0\n", b"", b"a" * 5000, b"\n/\0\n"])
+def test_odd_path_files(tmp_path: Path, content: bytes) -> None:
+    folder = site_packages(tmp_path, {"m.py": "class C:\n    def run(self): ...\n"})
+    (folder / "odd.pth").write_bytes(content)
+    assert "def run(self)" in Project(tmp_path).shown("import m\nm.C().|")
+
+
 def test_the_nearest_environment_else_the_active_one(tmp_path: Path) -> None:
     text = "import m\nm.C().|"
     active = tmp_path / "active"

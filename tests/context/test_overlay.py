@@ -7,7 +7,7 @@ import pytest
 
 from lsp_server.context.overlay import Overlay
 from lsp_server.context.store import Reader, Writer, encode
-from lsp_server.context.types import SymbolIndex
+from lsp_server.context.types import FileSymbols, SymbolIndex
 from tests.context.test_store import STAT, class_with, file_of, function
 
 
@@ -44,6 +44,14 @@ def test_stale_definitions_of_an_open_buffer_are_gone(index: Overlay) -> None:
     assert [each.path for each in index.named("Thing")] == ["pkg/a.py"]
     index.remove("pkg/b.py")
     assert [each.path for each in index.named("Thing")] == ["pkg/a.py", "pkg/b.py"]
+
+
+def test_a_file_is_asked_for_its_names_and_imports(index: Overlay) -> None:
+    assert index.named_in("pkg/b.py", "Thing") == [function("pkg/b.py", "Thing")]
+    assert index.imports("pkg/b.py") == file_of("pkg/b.py").imports
+    index.put("pkg/b.py", FileSymbols("pkg/b.py", "python", (function("pkg/b.py", "other"),)))
+    assert index.named_in("pkg/b.py", "Thing") == [] and index.imports("pkg/b.py") == ()
+    assert index.named_in("pkg/b.py", "other") == [function("pkg/b.py", "other")]
 
 
 def test_a_new_file_exists_as_soon_as_it_is_open(index: Overlay) -> None:

@@ -229,3 +229,28 @@ def test_settling_frees_space_and_keeps_what_readers_see(writer: Writer, tmp_pat
     writer.remove("7.py")
     writer.settle()
     assert reader.named("f7") == []
+
+
+def test_what_a_file_defines_is_found_however_frequent_its_name_is(
+    writer: Writer, tmp_path: Path
+) -> None:
+    paths = [f"{number:03}.py" for number in range(store.MOST_PAGES + 8)]
+    for path in paths:
+        member = function(path, "run", 4, "Thing")
+        writer.put(
+            encode(file_of(path, function(path, "run"), class_with(path, "Thing", member)), STAT)
+        )
+    writer.commit()
+    reader = reader_of(tmp_path)
+    assert paths[-1] not in {symbol.path for symbol in reader.named("run")}
+    assert reader.named_in(paths[-1], "run") == [function(paths[-1], "run")]
+    assert reader.named_in(paths[-1], "walk") == reader.named_in("none.py", "run") == []
+
+
+def test_imports_are_read_without_the_symbols(writer: Writer, tmp_path: Path) -> None:
+    writer.put(encode(file_of("a.py"), STAT))
+    writer.put(StoredFile("b.bin", STAT, "binary"))
+    writer.commit()
+    reader = reader_of(tmp_path)
+    assert reader.imports("a.py") == file_of("a.py").imports
+    assert reader.imports("b.bin") == reader.imports("c.py") == ()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lsp_server.context.languages import extract
 from lsp_server.context.languages.table import LANGUAGES, PLAIN_TEXT, language_of
 from lsp_server.context.lookup import Lookup
 from lsp_server.context.symbols import parse, resolve
@@ -123,6 +125,29 @@ def test_what_has_no_unit_has_no_symbols() -> None:
 
 def test_an_enormous_text_is_left_out() -> None:
     assert not parse("a.py", "x = 1\n" * 400_000, language_of("a.py")).symbols
+
+
+@pytest.fixture
+def no_patience(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(extract, "PATIENCE", 100)
+    extract.compiled.cache_clear()
+    yield
+    extract.compiled.cache_clear()
+
+
+FUNCTIONS = "".join(f"def f{number}(a, b): ...\n" for number in range(2000))
+
+
+def test_what_takes_too_long_is_given_up(no_patience: None) -> None:
+    assert parse("a.py", FUNCTIONS, language_of("a.py")).symbols == ()
+
+
+def test_time_that_others_have_the_processor_does_not_count(
+    no_patience: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "thread_time", lambda: 0.0)
+    found = parse("a.py", FUNCTIONS, language_of("a.py")).symbols
+    assert [symbol.name for symbol in found] == [f"f{number}" for number in range(2000)]
 
 
 def test_a_signature_is_cut() -> None:

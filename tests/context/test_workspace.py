@@ -41,9 +41,10 @@ def root(tmp_path: Path) -> Path:
 class Followed(Workspace):
     """A workspace and all that it told of its progress."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, watches: bool = False) -> None:
         self.told: list[Progress] = []
-        super().__init__(root, Rules(never=("mine/",)), self.told.append)
+        rules = Rules(never=("mine/",), exclude=("/drafts",))
+        super().__init__(root, rules, self.told.append, watches=watches)
 
     async def until(self, condition: Callable[[], object]) -> None:
         deadline = time.monotonic() + HANG_SECONDS
@@ -130,6 +131,29 @@ async def test_private_text_is_neither_defined_nor_shown(workspace: Followed, ro
     assert not any(CANARY in line for line in workspace.shows(f"{CANARY}\nrecord.check()\n"))
 
 
+async def test_what_is_left_out_on_disk_is_left_out_when_it_is_open(
+    workspace: Followed, root: Path
+) -> None:
+    (root / ".git").mkdir()
+    (root / ".gitignore").write_text("/out/\n*.tmp.py\n", "utf-8")
+    text = f"{CANARY} = 1\nrecord.check()\n"
+    for path in ("out/a.py", "b.tmp.py", "drafts/c.py", "node_modules/d.py", "e_pb2.py"):
+        workspace.opened(path, "python", text)
+        (root / path).parent.mkdir(exist_ok=True)
+        (root / path).write_text(text, "utf-8")
+    workspace.opened("drafts/unsaved.py", "python", text)
+    workspace.opened("generated.py", "python", f"# DO NOT EDIT\n{text}")
+    workspace.opened("minified.py", "python", f"{text}DATA = '{20_000 * 'x'}'\n")
+    workspace.opened("unsaved/new.py", "python", "class Unsaved: ...\nrecord.check(unsaved)\n")
+    shown = workspace.shows(f"{CANARY}\nrecord.check()\n")
+    assert workspace.defines("Unsaved") == ["unsaved/new.py"]
+    assert "record.check(unsaved)" in shown
+    assert workspace.defines(CANARY) == []
+    assert not any(CANARY in line for line in shown)
+    workspace.edited("generated.py", text)
+    assert workspace.defines(CANARY) == ["generated.py"]
+
+
 async def test_a_file_that_became_private_is_not_shown_before_it_is_indexed_again(
     workspace: Followed, root: Path
 ) -> None:
@@ -146,6 +170,29 @@ async def test_a_dead_indexer_is_started_again(workspace: Followed, root: Path) 
     (root / "new.py").write_text("class Added: ...\n", "utf-8")
     workspace.changed(["new.py"])
     await workspace.until(lambda: workspace.defines("Added"))
+
+
+async def test_an_indexer_that_is_started_again_watches_again(
+    workspace: Followed, root: Path
+) -> None:
+    workspace.watch()
+    pid = workspace._indexer.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    await workspace.until(lambda: workspace._indexer.pid not in (pid, None))
+    workspace.told.clear()
+    await workspace.until(lambda: workspace.told and workspace.told[-1].ready)
+    (root / "new.py").write_text("class Added: ...\n", "utf-8")
+    await workspace.until(lambda: workspace.defines("Added"))
+
+
+async def test_where_files_cannot_be_watched_the_log_says_so(
+    workspace: Followed, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = workspace.progress
+    workspace._take_message({"unwatched": "OS file watch limit reached"})
+    assert "OS file watch limit reached" in caplog.text
+    assert workspace.progress == before
 
 
 async def test_damage_that_a_lookup_meets_is_mended(workspace: Followed, root: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 import warnings
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
@@ -28,8 +29,8 @@ DEEPEST = 100
 """Levels of the syntax tree below which no definition is looked for."""
 
 PATIENCE = 500_000
-"""Microseconds after which parsing is given up, and after which a query ends with what it has: on
-broken text either can take a time that is quadratic in its length."""
+"""Microseconds of the processor's time after which parsing is given up, and after which a query
+ends with what it has: on broken text either can take a time that is quadratic in its length."""
 
 SYMBOLS = ("class", "function", "variable", "property", "type")
 KINDS = (*SYMBOLS, "field", "base", "extension", "ignored")
@@ -71,10 +72,8 @@ Found = tuple[tuple[Symbol, ...], tuple[Import, ...]]
 def extract(path: str, source: bytes, unit: Unit) -> Found:
     """Symbols and imports of a file, in source order. Broken text gives what is whole in it."""
     parser, query = compiled(unit)
-    try:
-        root = parser.parse(source).root_node
-    except ValueError:  # it ran out of time
-        parser.reset()
+    root = _parse(parser, source)
+    if root is None:
         return (), ()
     matches = _Matches(_run(query, root))
     imports = [
@@ -109,12 +108,38 @@ def parser_of(unit: Unit, patience: int) -> Parser:
     return parser
 
 
+# tree-sitter counts the time on the wall, most of which a process of low priority spends waiting:
+# what ran out of time goes on until it has had that time for itself.
+
+
+def _parse(parser: Parser, source: bytes) -> Node | None:
+    began = time.thread_time()
+    while True:
+        try:
+            return parser.parse(source).root_node
+        except ValueError:  # it ran out of time; called again it goes on
+            if _micros(time.thread_time() - began) >= PATIENCE:
+                parser.reset()
+                return None
+
+
 def _run(query: Query, root: Node) -> list[tuple[int, dict[str, list[Node]]]]:
     from tree_sitter import QueryCursor
 
-    cursor = QueryCursor(query, timeout_micros=PATIENCE)
-    cursor.set_max_start_depth(DEEPEST)
-    return cursor.matches(root)
+    patience = PATIENCE
+    while True:
+        began, worked = time.monotonic(), time.thread_time()
+        cursor = QueryCursor(query, timeout_micros=patience)
+        cursor.set_max_start_depth(DEEPEST)
+        matches = cursor.matches(root)
+        is_done = _micros(time.monotonic() - began) < patience
+        if is_done or _micros(time.thread_time() - worked) >= PATIENCE:
+            return matches
+        patience *= 2
+
+
+def _micros(seconds: float) -> float:
+    return 1e6 * seconds
 
 
 class _Matches:
