@@ -65,7 +65,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_parser(commands)
 
     stats = commands.add_parser("stats", help="say what became of suggestions, as counted here")
-    stats.add_argument("--days", type=int, default=30, metavar="N", help="the last N days")
+    stats.add_argument("--days", type=_number, default=30, metavar="N", help="the last N days")
     stats.add_argument("--json", action="store_true", help="print one JSON object")
     stats.add_argument("--reset", action="store_true", help="forget all counts")
 
@@ -90,11 +90,12 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _number(text: str) -> int:
-    """An option's number above 0. Raises ValueError, which argparse puts into words."""
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+    """An option's number from 1 to 9999. Raises ArgumentTypeError."""
+    import argparse
+
+    if not (text.isdecimal() and 1 <= len(text.lstrip("0")) <= 4):
+        raise argparse.ArgumentTypeError(f"a number from 1 to 9999 is wanted, not {text!r}")
+    return int(text)
 
 
 def _serve(args: object) -> int:

@@ -18,7 +18,7 @@ import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import attrs
 import cattrs
@@ -392,7 +392,10 @@ def _documented(field: attrs.Attribute[Any]) -> tuple[str, str]:
         if isinstance(default, bool)
         else str(default)
     )
-    return shown, str(field.metadata["doc"])
+    doc = str(field.metadata["doc"])
+    if get_origin(field.type) is Literal:
+        doc += f" One of {', '.join(get_args(field.type))}."
+    return shown, doc
 
 
 def _default(field: attrs.Attribute[Any]) -> Any:

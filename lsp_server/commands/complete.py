@@ -28,6 +28,7 @@ from lsp_server.completion.types import (
 )
 from lsp_server.context import location
 from lsp_server.context.cross_file import CrossFile
+from lsp_server.context.languages.table import language_of
 from lsp_server.settings import Settings, StatisticsSettings, load
 
 INDEX_SECONDS, UPDATE_SECONDS = 20.0, 2.0
@@ -145,7 +146,7 @@ def _request(args: argparse.Namespace, root: Path | None) -> CompletionRequest:
     file = _absolute(args.file)
     return CompletionRequest(
         path=file.relative_to(root).as_posix() if root else file.name,
-        language=file.suffix.lstrip("."),
+        language=language_of(file.name).name,
         text=text,
         offset=offset,
         repository=root.name if root else "",

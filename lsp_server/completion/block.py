@@ -211,7 +211,10 @@ class _Reader:
         return bool(self._open.closers) or self._is_in_string()
 
     def _is_in_string(self) -> bool:
-        return len(self._open.quote) > 1 or self._open.quote == "`"
+        """Whether in a string or comment of several lines, or in a fenced piece of code."""
+        fences = [line.strip() for line in self._lines if line.lstrip().startswith(_FENCE)]
+        in_fence = bool(fences) and fences[-1] != _FENCE
+        return in_fence or len(self._open.quote) > 1 or self._open.quote == "`"
 
 
 def _word(line: str) -> str:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from lsp_server.completion.types import Anchor, Outcome, Work
 
 ENTRIES_KEPT = 200
+CHARACTERS_KEPT = 8_000_000
+"""Of documents: an entry holds the whole of one, and to look for one is to compare them all."""
 
 MOST_CLOSED = 2
 """Characters that an editor may add after the cursor as a bracket or quote is typed."""
@@ -63,7 +65,7 @@ class SuggestionCache:
     """The latest texts, whole and partial ones, of all documents."""
 
     def __init__(self) -> None:
-        self._entries: deque[Entry] = deque(maxlen=ENTRIES_KEPT)
+        self._entries: deque[Entry] = deque()
 
     def add(self, entry: Entry) -> None:
         """Keep a text; of one anchor the latest is kept."""
@@ -72,6 +74,11 @@ class SuggestionCache:
                 self._entries.remove(old)
                 break
         self._entries.append(entry)
+        while len(self._entries) > ENTRIES_KEPT or self._characters() > CHARACTERS_KEPT:
+            self._entries.popleft()
+
+    def _characters(self) -> int:
+        return sum(len(each.anchor.prefix) + len(each.anchor.suffix) for each in self._entries)
 
     def recall(self, now: Anchor) -> Iterator[Recalled]:
         """What is known for a place, the latest first."""

@@ -18,7 +18,7 @@ _TO_DO: Mapping[Outcome, str] = {
     Outcome.ATTACHED: "",
     Outcome.EMPTY: "It has more to say where the text says what is wanted: a comment, a telling "
     "name, or the first characters of the line.",
-    Outcome.TRIMMED: "What the model wrote stood in the file already, or did not fit there.",
+    Outcome.TRIMMED: "What the model wrote stands in the file already, or does not fit there.",
     Outcome.UNSURE: "completion.min_confidence is the bound: a lower one shows more, and more that "
     "is wrong.",
     Outcome.REJECTED: "It comes back when the lines around this place change.",
@@ -32,8 +32,7 @@ _TO_DO: Mapping[Outcome, str] = {
     "doctor` says where its log is; with engine.url, look at the server that it names.",
     Outcome.TIMED_OUT: "engine.timeout_seconds is the limit. A smaller model is faster, and so are "
     "shorter prompts (prompt.prefix_tokens, prompt.cross_file_tokens).",
-    Outcome.FAILED: "That is a fault of coder-lsp: its log says more, and `coder-lsp doctor` says "
-    "where that is.",
+    Outcome.FAILED: "The log says more, and `coder-lsp doctor` says where that is.",
 }
 _TO_ENABLE = {
     "language": "Taken out of completion.disabled_languages, it gets suggestions again.",

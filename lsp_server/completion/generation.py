@@ -78,6 +78,7 @@ class Generation:
         self._logprobs: list[float] = []
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._after: Generation | None = None
         self._next_line: tuple[str, Place, Scope] | None = None
 
     def start(
@@ -93,10 +94,14 @@ class Generation:
         def finish(task: asyncio.Task[None]) -> None:
             self.error = asyncio.CancelledError() if task.cancelled() else task.exception()
             self.done = True
-            on_end(self)
+            try:
+                on_end(self)
+            except Exception as error:  # who waits is told; nobody else would tell them
+                self.error = error
             self._tell()
 
-        self._task = asyncio.get_running_loop().create_task(self._run(client, ask, after))
+        self._after = after
+        self._task = asyncio.get_running_loop().create_task(self._run(client, ask))
         self._task.add_done_callback(finish)
 
     def serves(self, now: Anchor) -> bool:
@@ -109,7 +114,7 @@ class Generation:
     def outlives(self, document: str, text: str) -> bool:
         """Take note of a document as it reads now; ends, and returns False, when what was typed
         since, or any other edit, disagrees."""
-        if document != self.aim.anchor.document:
+        if self.done or document != self.aim.anchor.document:
             return True
         self._document = _cuts(document, text, self.aim.anchor.suffix)
         if self._disagrees():
@@ -117,31 +122,40 @@ class Generation:
             return False
         return True
 
+    def is_wanted(self, now: Anchor) -> bool:
+        """Whether it says what follows the cursor there, or will be where the cursor comes to."""
+        return self.serves(now) or self._is_awaited(now)
+
     async def settled(self, now: Anchor) -> None:
         """Wait until it is done, or serves this place no more."""
         while not self.done and self.serves(now):
             await self._news.wait()
 
     def end(self) -> None:
-        """End it at once."""
-        if self._task is not None:
+        """End it at once: it is done, though it may take a moment to let go of the engine."""
+        if self._task is not None and not self.done:
             self._task.cancel()
+            self.done, self.error = True, asyncio.CancelledError()
+            self._tell()
 
     async def ended(self) -> None:
-        """Wait until it has let go of the engine."""
+        """Wait until it has let go of the engine, and those before it."""
+        if self._after is not None:  # it was ended before it could wait for that itself
+            await self._after.ended()
         if self._task is not None:
             await asyncio.wait({self._task})
 
     def _is_awaited(self, now: Anchor) -> bool:
         """Whether the cursor may still come to the anchor it was prepared for."""
         anchor, base = self.aim.anchor, self.aim.base
-        if base is None or now.suffix != anchor.suffix:
+        if base is None or (now.document, now.suffix) != (anchor.document, anchor.suffix):
             return False
         return anchor.prefix.startswith(now.prefix) and now.prefix.startswith(base)
 
-    async def _run(self, client: CompletionsClient, ask: Ask, after: Generation | None) -> None:
-        if after is not None:
-            await after.ended()
+    async def _run(self, client: CompletionsClient, ask: Ask) -> None:
+        if self._after is not None:
+            await self._after.ended()
+            self._after = None
         await asyncio.wait_for(self._stream(client, ask), self._limits.seconds)
 
     async def _stream(self, client: CompletionsClient, ask: Ask) -> None:
@@ -171,14 +185,14 @@ class Generation:
                     raise Diverged
                 if self._is_unsure() or self._is_enough():
                     break
+        if self._logprobs:
+            self.work.confidence = self._confidence()
         self.unsure = self.unsure or self._confidence() < self._limits.min_confidence
         self.work.stages_ms["generate"] = _milliseconds_since(began)
 
     def _disagrees(self) -> bool:
         cuts = self._document
-        return cuts is not None and not any(
-            self.serves(cut) or self._is_awaited(cut) for cut in cuts
-        )
+        return cuts is not None and not any(self.is_wanted(cut) for cut in cuts)
 
     def _is_enough(self) -> bool:
         aim = self.aim

@@ -150,6 +150,8 @@ def _lexer(language: str) -> re.Pattern[str]:
     else:
         strings.append(r"'(?!'')(?:\\.|[^'\\\n])*'")
         started.append(r"'(?:\\.|[^'\\\n])*\Z")
+    if language == "shell":  # a pattern of a `case`
+        strings.append(r"(?<=\n)[ \t]*[^\s()#'\"`$]+\)")
     comments = []
     if comment == "//" or known.block_comment == ("/*", "*/"):
         comments.append(r"/\*.*?\*/")

@@ -25,21 +25,21 @@ class Place:
     prefix: str
     suffix: str
     language: str
-    near_before: str = field(default="", repr=False)
-    near_after: str = field(default="", repr=False)
+    near_before: str = field(repr=False)
+    near_after: str = field(repr=False)
     open: Open = Open()
     syntax: Syntax | None = None
 
     @property
     def before(self) -> str:
-        """The cursor's line up to the cursor."""
-        return self.prefix[self.prefix.rfind("\n") + 1 :]
+        """The cursor's line up to the cursor; of a very long one, the end."""
+        return self.near_before[self.near_before.rfind("\n") + 1 :]
 
     @property
     def after(self) -> str:
-        """The rest of the cursor's line."""
-        end = self.suffix.find("\n")
-        return self.suffix if end < 0 else self.suffix[:end]
+        """The rest of the cursor's line; of a very long one, the start."""
+        end = self.near_after.find("\n")
+        return self.near_after if end < 0 else self.near_after[:end]
 
     @property
     def at_line_start(self) -> bool:

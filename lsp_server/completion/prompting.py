@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lsp_server.completion.held_context import HeldContext
 from lsp_server.completion.types import Anchor, CompletionRequest, Work
 from lsp_server.context.cross_file import CrossFile, Question
+from lsp_server.context.steadiness import Chosen
 from lsp_server.prompt.boundary import split_at_token_boundary
 from lsp_server.prompt.layout import PromptBuilder
-from lsp_server.prompt.types import Budget, Order, Prompt, Snippet
+from lsp_server.prompt.types import Budget, Order, Prompt
 from lsp_server.settings import Settings
 
 CHARACTERS_PER_TOKEN = 3
@@ -19,30 +20,45 @@ CHARACTERS_PER_TOKEN = 3
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A prompt, and the end of the text before the cursor that it withholds."""
+    """A prompt, the end of the text before the cursor that it withholds, and the choice of context
+    in it."""
 
     prompt: Prompt
     withheld: str = ""
+    context: Chosen = Chosen()
 
 
 @dataclass(frozen=True, slots=True)
 class Prompter:
-    """Makes prompts with one model's builder, as the settings say."""
+    """Makes prompts with one model's builder, as the settings say. `held` is None where context is
+    not held on to."""
 
     settings: Settings
     context: CrossFile
     builder: PromptBuilder
+    held: HeldContext | None = None
 
     async def ask(
-        self, request: CompletionRequest, at: Anchor, work: Work, order: Order | None = None
+        self,
+        request: CompletionRequest,
+        at: Anchor,
+        work: Work,
+        order: Order | None = None,
+        *,
+        idle: bool = False,
     ) -> Asked:
         """The prompt for a cursor in the request's document, which now reads as `at`.
 
         `work` is told how long it took and what went in. `order` overrides that of the settings.
+        `idle`: nobody waits for it, so the newest context is taken, whatever it costs to read.
         """
         known, withheld = split_at_token_boundary(at.prefix)
         began = time.monotonic()
-        cross_file = await self._cross_file(request, known, at.suffix, work)
+        context = await self._choose(request, known, at.suffix)
+        if self.held is not None and not idle:
+            context = self.held.prefer(at, context, self._tokens(at))
+            self.held.hold(at, context)
+        work.context = dict(context.evidence)
         work.stages_ms["context"] = 1000 * (time.monotonic() - began)
         began = time.monotonic()
         wanted = self.settings.prompt
@@ -50,7 +66,7 @@ class Prompter:
             path=request.path,
             prefix=known,
             suffix=at.suffix,
-            cross_file=cross_file,
+            cross_file=request.cross_file or context.snippets,
             repository=request.repository,
             budget=Budget(wanted.prefix_tokens, wanted.suffix_tokens, wanted.cross_file_tokens),
             order=order or (None if wanted.order == "auto" else wanted.order),
@@ -59,14 +75,18 @@ class Prompter:
         work.stages_ms["prompt"] = 1000 * (time.monotonic() - began)
         work.prompt, work.order = prompt, prompt.order
         work.tokens.update(prompt.part_tokens)
-        return Asked(prompt, withheld)
+        return Asked(prompt, withheld, context)
 
-    async def _cross_file(
-        self, request: CompletionRequest, prefix: str, suffix: str, work: Work
-    ) -> Sequence[Snippet]:
-        """What other files say: what the request brings, else what the workspace has."""
+    def _tokens(self, at: Anchor) -> int:
+        """About how many tokens of the document a prompt has."""
+        wanted = self.settings.prompt
+        before = min(wanted.prefix_tokens, len(at.prefix) // CHARACTERS_PER_TOKEN)
+        return before + min(wanted.suffix_tokens, len(at.suffix) // CHARACTERS_PER_TOKEN)
+
+    async def _choose(self, request: CompletionRequest, prefix: str, suffix: str) -> Chosen:
+        """What the workspace has to say, unless the request brings that itself."""
         if request.cross_file or request.file is None:
-            return request.cross_file
+            return Chosen()
         wanted = self.settings.prompt
         shown_before = CHARACTERS_PER_TOKEN * wanted.prefix_tokens
         shown_after = CHARACTERS_PER_TOKEN * wanted.suffix_tokens
@@ -79,6 +99,4 @@ class Prompter:
             count=self.builder.count,
             shown=(max(0, len(prefix) - shown_before), len(prefix) + shown_after),
         )
-        chosen = await self.context.choose(question, self.settings.context.deadline_ms / 1000)
-        work.context = dict(chosen.evidence)
-        return chosen.snippets
+        return await self.context.choose(question, self.settings.context.deadline_ms / 1000)

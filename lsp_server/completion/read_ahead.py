@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import logging
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import replace
 
-from lsp_server.completion.prompting import Prompter
+from lsp_server.completion.prompting import CHARACTERS_PER_TOKEN, Prompter
 from lsp_server.completion.types import CompletionRequest, Work
 from lsp_server.inference.client import CompletionsClient, EngineError
-from lsp_server.prompt.types import Order
 
 IDLE_SECONDS = 0.5
 """Without an edit for so long, the model reads what was edited."""
-CHARACTERS_PER_TOKEN = 3
-"""A token of code has about so many: a newly opened file is read up to the prefix's budget."""
+
+log = logging.getLogger(__name__)
 
 Reader = tuple[CompletionsClient, Prompter]
 
@@ -35,35 +34,41 @@ class ReadAhead:
     ) -> None:
         self._reader = reader
         self._may_read = may_read
-        self._unread: tuple[CompletionRequest, Order | None] | None = None
+        self._unread: CompletionRequest | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._is_due = False
         self._task: asyncio.Task[None] | None = None
 
     def opened(self, document: CompletionRequest, prefix_tokens: int) -> None:
         """Read a document that came to the front around its `offset`; at 0, where nothing was
         edited yet, its beginning instead."""
-        self._unread = document, None
+        self._unread = document
         if not document.offset:
             length = CHARACTERS_PER_TOKEN * prefix_tokens
             end = document.text.rfind("\n", 0, length) if length < len(document.text) else None
-            # in this order the text before any cursor in what was read is a prefix of it
-            self._unread = replace(document, offset=len(document.text[:end])), "psm"
-        self.begin()
+            self._unread = replace(document, offset=len(document.text[:end]))
+        self._begin()
 
     def edited(self, document: CompletionRequest) -> None:
         """Read a document where it was edited, once nothing is edited for a while."""
-        self._unread = document, None
+        self._unread, self._is_due = document, False
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(IDLE_SECONDS, self.begin)
+        self._timer = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._begin)
 
-    def begin(self) -> None:
-        """Read what is still to be read, if there is a reader."""
+    def has_reader(self) -> None:
+        """Tell that the model has nothing better to do by now."""
+        if self._is_due:
+            self._begin()
+
+    def _begin(self) -> None:
+        self._is_due = True
         reader = self._reader() if self._unread is not None else None
         if reader is not None and self._unread is not None:
-            document, order = self._unread
-            self._unread = None
-            self._task = asyncio.get_running_loop().create_task(self._read(reader, document, order))
+            document, self._unread = self._unread, None
+            if self._task is not None:
+                self._task.cancel()
+            self._task = asyncio.get_running_loop().create_task(self._read(reader, document))
 
     def end(self) -> None:
         """Leave it."""
@@ -72,13 +77,24 @@ class ReadAhead:
         if self._task is not None:
             self._task.cancel()
 
-    async def _read(self, reader: Reader, document: CompletionRequest, order: Order | None) -> None:
-        if not await self._may_read(document):
-            return
-        client, prompter = reader
-        with contextlib.suppress(EngineError):  # the next request runs into it, and tells
-            asked = await prompter.ask(document, document.anchor(), Work(), order)
-            stream = client.stream(asked.prompt.ids, max_tokens=1, background=True)
-            async with aclosing(stream) as chunks:
-                async for _ in chunks:
-                    pass
+    async def _read(self, reader: Reader, document: CompletionRequest) -> None:
+        try:
+            if await self._may_read(document):
+                await _read(*reader, document)
+        except EngineError:
+            pass  # the next request runs into it, and tells
+        except Exception as error:
+            # not what it says: some errors quote the text that they are about
+            log.error("a file was not read ahead: %s", type(error).__name__)
+
+
+async def _read(client: CompletionsClient, prompter: Prompter, document: CompletionRequest) -> None:
+    at = document.anchor()
+    # the order of the requests to come: at a line's start the one in the other order was made
+    order = prompter.builder.template.within_line
+    asked = await prompter.ask(document, at, Work(), order, idle=True)
+    stream = client.stream(asked.prompt.ids, max_tokens=1, background=True)
+    async with aclosing(stream) as chunks:
+        reasons = [chunk.finish_reason async for chunk in chunks]
+    if prompter.held is not None and "abort" not in reasons:
+        prompter.held.hold(at, asked.context)

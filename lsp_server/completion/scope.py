@@ -13,8 +13,8 @@ from lsp_server.completion.loops import loop_in_line, repeated_lines
 from lsp_server.completion.place import Place
 from lsp_server.context.languages.table import language_of
 
-_CLOSING = re.compile(
-    r"[)\]}>\"'`,;:\s]*(?:\*/|-->|\?>|%>|/>|(?:</[\w.:-]*>)+)?\s*(?:=>|->)?\s*(?:\{\s*[)\]};,]*|\\)?\s*"
+_CLOSING = re.compile(  # of a line without its blanks
+    r"[)\]}>\"'`,;:]*(?:\*/|-->|\?>|%>|/>|(?:</[\w.:-]*>)+)?(?:=>|->)?(?:\{[)\]};,]*|\\)?"
 )
 
 
@@ -69,6 +69,8 @@ def scope_at(place: Place, rules: ScopeRules, *, invoked: bool) -> Scope:
         return Scope("block", "", "statement", rules.max_lines, closers)
     if not opens_block(place.before, place.language) or _has_body(place, place.before):
         return line
+    if _is_in_interpolation(place):  # a bracket before the cursor is its own
+        return line
     until: Literal["brackets", "body"] = "body"
     if place.before.rstrip().endswith(("(", "[")):
         if place.after.strip():
@@ -87,12 +89,20 @@ def inside_of(place: Place) -> tuple[Literal["code", "comment", "string"], str]:
     return ("string", quote) if quote else ("code", "")
 
 
+def _is_in_interpolation(place: Place) -> bool:
+    """Whether the cursor is in code in a string; the lexer knows of the string alone."""
+    return bool(place.open.quote) and inside_of(place)[0] == "code"
+
+
 def missing_closers(place: Place) -> int:
     """How many of the brackets open at the cursor, innermost first, the text after it leaves open.
 
     A line that is indented like the one with the opening bracket, or less, tells that the closing
-    one is missing, if that did not come before.
+    one is missing, if that did not come before. In an interpolation none is: the text after it
+    closes that, and then goes on with the string.
     """
+    if _is_in_interpolation(place):
+        return 0
     given = next(unopened(place.near_after, place.language), None)
     missing = 0
     for closer, opened in reversed([*zip(place.open.closers, place.open.openers, strict=True)]):
@@ -184,11 +194,11 @@ def _why_not(place: Place, rules: ScopeRules, inside: str) -> str:
 
 def _only_closes(place: Place) -> bool:
     """Whether what follows on the line only closes what is open, or is a comment."""
-    rest = place.after.strip()
+    rest = place.after
     comment = language_of("", place.language).line_comment
     if comment and (start := rest.find(comment)) >= 0:
         rest = rest[:start]
-    return _CLOSING.fullmatch(rest) is not None
+    return _CLOSING.fullmatch("".join(rest.split())) is not None
 
 
 def _has_just_begun(place: Place, quote: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -16,6 +17,7 @@ from lsp_server.completion.backend import Backend
 from lsp_server.completion.cache import Entry, Recalled, SuggestionCache
 from lsp_server.completion.feedback import Feedback
 from lsp_server.completion.generation import Abandoned, Aim, Diverged, Generation, Limits
+from lsp_server.completion.held_context import HeldContext
 from lsp_server.completion.pacing import Pacing
 from lsp_server.completion.place import place_at
 from lsp_server.completion.prompting import Prompter
@@ -80,6 +82,7 @@ class CompletionService:
         self._pacing = Pacing()
         self._asked: Anchor | None = None
         self._prepared: Anchor | None = None
+        self._held = HeldContext()
         self._read_ahead = ReadAhead(self._reader, self._may_read)
         self.receipts: deque[Receipt] = deque(maxlen=RECEIPTS_KEPT)
         self._works: deque[Work] = deque()
@@ -103,24 +106,27 @@ class CompletionService:
         self._statistics.enabled = settings.statistics.enabled
         self._forget()
         self._rejections.clear()
-        if (old.model, old.engine) != (settings.model, settings.engine):
-            for receipt in self.receipts:
-                receipt.prompt = None  # another model's tokens
-            await self._backend.restart(settings)
+        self._held = HeldContext()
+        old_context = self.context
         if (old.context, old.privacy) != (settings.context, settings.privacy):
-            await self.context.close()
-            self.context = self._make_context(self.context.roots)
+            self.context = self._make_context(old_context.roots)
+        if (old.model, old.engine) != (settings.model, settings.engine):
+            await self._backend.restart(settings)
+        for receipt in self.receipts:  # of another model, perhaps, or of what is private by now
+            receipt.prompt = None
+        if self.context is not old_context:
+            await old_context.close()
             await self.context.start()
 
     async def close(self) -> None:
         """Let go of the engine, and end indexing."""
         self._forget()
         self._feedback.close()
-        await asyncio.to_thread(self._statistics.close)
-        await self._backend.close()
-        await self.context.close()
+        await self._backend.close()  # first: from here on nothing can begin
         if self._generation is not None:
             await self._generation.ended()
+        await self.context.close()
+        await asyncio.to_thread(self._statistics.close)
 
     def opened(self, document: CompletionRequest) -> None:
         """Tell of a document that came to the front; the idle model reads it around its `offset`,
@@ -142,6 +148,8 @@ class CompletionService:
     def closed(self, document: str) -> None:
         """Tell that a document is open no more."""
         self._feedback.closed(document)
+        if self._generation is not None and self._generation.aim.anchor.document == document:
+            self._generation.end()
 
     def accepted(self, id: str) -> None:
         """Tell that the suggestion of the receipt with this id was accepted as a whole."""
@@ -175,7 +183,8 @@ class CompletionService:
         except Exception as error:
             # not what it says: some errors quote the text that they are about
             receipt.outcome, receipt.detail = Outcome.FAILED, type(error).__name__
-            log.exception("a completion failed")
+            where = "".join(traceback.format_tb(error.__traceback__))
+            log.error("a completion failed: %s\n%s", type(error).__name__, where)
         finally:
             receipt.stages_ms["total"] = 1000 * (time.monotonic() - began)
             receipt.suggested = len(text)
@@ -198,6 +207,8 @@ class CompletionService:
             return ""
         if not self._settings.completion.reuse:
             self._forget()
+        if self._generation is not None and not self._generation.is_wanted(now):
+            self._generation.end()
         aim = cache(lambda: self._aim(now, request))  # it parses: not where an answer is at hand
         outcome, paused = Outcome.CACHED, False
         while (known := self._recall(now, aim)) is None:
@@ -317,7 +328,8 @@ class CompletionService:
 
     def _prompter(self) -> Prompter | None:
         builder = self._backend.builder
-        return Prompter(self._settings, self.context, builder) if builder else None
+        held = self._held if self._works_ahead() else None
+        return Prompter(self._settings, self.context, builder, held) if builder else None
 
     def _ended(self, cache: SuggestionCache, language: str, generation: Generation) -> None:
         """Keep what a generation came to, in the cache of the settings it was begun with."""
@@ -327,15 +339,27 @@ class CompletionService:
             self._works.popleft().prompt = None
         self._statistics.generated(generation.work.tokens.get("generated", 0), language)
         if isinstance(error, EngineError):
-            log.warning("the engine failed: %s", error)
+            # not what it says: another's engine may quote the prompt
+            log.warning("the engine failed: %s %s", type(error).__name__, error.status or "")
             self._backend.failed(error)
         shown = nothing = None
         if error is None and aim.base is None:
-            self._pacing.answered(sum(generation.work.stages_ms.values()) / 1000)
+            stages = generation.work.stages_ms  # what the engine tells of itself is part of them
+            parts = ("context", "prompt", "generate")
+            self._pacing.answered(sum(stages.get(part, 0.0) for part in parts) / 1000)
             shown, nothing = _worth_showing(generation)
         if generation.text or error is None:
             whole = generation.whole and error is None
             cache.add(Entry(aim.anchor, generation.text, shown, whole, nothing, generation.work))
+        self._learn_pace(generation.work)
+        self._read_ahead.has_reader()
+
+    def _learn_pace(self, work: Work) -> None:
+        """See how fast the model reads prompts."""
+        milliseconds = work.stages_ms.get("first_token")
+        if work.prompt is not None and milliseconds is not None and "cached" in work.tokens:
+            tokens = len(work.prompt.ids) - work.tokens["cached"]
+            self._held.was_read(tokens, milliseconds / 1000)
 
     def _offer(
         self,
@@ -350,6 +374,9 @@ class CompletionService:
         if outcome is Outcome.CACHED:  # nothing was spent on this request
             receipt.order, receipt.prompt = known.work.order, known.work.prompt
             receipt.context = dict(known.work.context)
+        if receipt.outcome is Outcome.UNSURE:
+            bound = self._settings.completion.min_confidence
+            receipt.detail = f"{known.work.confidence or 0:.2f} of at least {bound:.2f}"
         if text and not request.invoked and self._is_rejected(now, text):
             receipt.outcome, text = Outcome.REJECTED, ""
         if text:
@@ -362,8 +389,9 @@ class CompletionService:
                 self._count(text),
                 request.language,
             )
-        loop = asyncio.get_running_loop()
-        loop.call_later(PREPARE_SECONDS, self._prepare, now, text, request)
+        if text or receipt.outcome is Outcome.EMPTY:  # else the model would write the same again
+            loop = asyncio.get_running_loop()
+            loop.call_later(PREPARE_SECONDS, self._prepare, now, text, request)
         return text
 
     def _is_rejected(self, now: Anchor, text: str) -> bool:
@@ -411,7 +439,7 @@ class CompletionService:
     def _changed_state(self, state: EngineState) -> None:
         self._on_state(state)
         if state.status == "ready":
-            self._read_ahead.begin()
+            self._read_ahead.has_reader()
 
     def _make_context(self, roots: Sequence[Path]) -> CrossFile:
         wanted, privacy = self._settings.context, self._settings.privacy

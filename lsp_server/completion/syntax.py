@@ -26,6 +26,7 @@ _STATEMENT = {
 }
 _LONGEST_QUOTE = 8
 _OPENING_QUOTE = re.compile(r"[@$\w]*(\"\"\"|'''|\"|'|`)")
+_INTERPOLATION = re.compile(r"interpolation|substitution|^\$\{$|^\\\($")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def syntax_at(before: str, after: str, language: str) -> Syntax | None:
     if tree is None:
         return None
     inside, quote = _inside(tree, _size(before), source.encode("utf-8", "replace"))
-    if inside != "code":
+    if inside is not None:
         return Syntax(inside, quote)
     empty = at_line_start and _is_alone(tree, _size(typed), _size(typed) + len(statement))
     return Syntax(empty_body=empty, broken=tree.root_node.has_error)
@@ -101,9 +102,14 @@ def _indentation(before: str) -> str:
 
 def _inside(
     tree: Tree, cursor: int, source: bytes
-) -> tuple[Literal["code", "comment", "string"], str]:
+) -> tuple[Literal["code", "comment", "string"] | None, str]:
+    """What the cursor stands in, and what ends that: code only where it is that of a string's
+    interpolation, None where it stands in nothing."""
     node: Node | None = tree.root_node.descendant_for_byte_range(max(0, cursor - 1), cursor)
-    while node is not None and not ("interpolation" in node.type or "substitution" in node.type):
+    while node is not None:
+        if _INTERPOLATION.search(node.type):
+            is_closed = source[cursor:].lstrip().startswith((b"}", b")"))
+            return "code" if is_closed else None, ""
         starts = source[node.start_byte : node.start_byte + _LONGEST_QUOTE].decode(
             "utf-8", "replace"
         )
@@ -116,7 +122,7 @@ def _inside(
             if quote and cursor < node.end_byte:
                 return "string", quote[1]
         node = node.parent
-    return "code", ""
+    return None, ""
 
 
 def _is_alone(tree: Tree, start: int, end: int) -> bool:

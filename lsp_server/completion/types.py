@@ -39,18 +39,18 @@ class Outcome(Enum):
     CACHED = "suggested from what was generated before"
     ATTACHED = "suggested by a generation that an earlier request began"
     EMPTY = "the model had nothing to add"
-    TRIMMED = "nothing was left after trimming what the file already has"
+    TRIMMED = "nothing was left after trimming"
     UNSURE = "the model was too unsure"
     REJECTED = "the same suggestion was rejected here before"
     DISABLED = "suggestions are not wanted here"
-    PRIVATE = "the file is private, by its name or what it holds; `coder-lsp doctor` has the rules"
+    PRIVATE = "the file is private, by its name or what it holds"
     LOADING = "the model is not ready yet"
-    NO_MODEL = "no model can be used; see the log or `coder-lsp doctor`"
+    NO_MODEL = "no model can be used"
     CANCELLED = "the editor withdrew the request"
     SUPERSEDED = "the document changed or a newer request came"
-    ENGINE_FAILED = "the inference engine failed; see its log"
+    ENGINE_FAILED = "the inference engine failed"
     TIMED_OUT = "the inference engine took too long"
-    FAILED = "an error inside coder-lsp; see the log"
+    FAILED = "an error inside coder-lsp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +107,15 @@ class EditorWorkspace:
 @dataclass(slots=True)
 class Work:
     """What a generation took: stages in milliseconds, tokens by part (`cached` ones of its prompt
-    had been read before), for each other file that was shown the reason, and the prompt itself."""
+    had been read before), for each other file that was shown the reason, the prompt itself, and how
+    sure the model was: the mean probability of its tokens, 0 to 1, where that was asked for."""
 
     order: str = ""
     stages_ms: dict[str, float] = field(default_factory=dict)
     tokens: dict[str, int] = field(default_factory=dict)
     context: dict[str, str] = field(default_factory=dict)
     prompt: Prompt | None = None
+    confidence: float | None = None
 
 
 @dataclass(slots=True)
@@ -140,9 +142,8 @@ class Receipt:
     def take(self, work: Work) -> None:
         """Note what the generation took."""
         self.order, self.prompt = work.order, work.prompt
-        self.stages_ms |= work.stages_ms
-        self.tokens |= work.tokens
-        self.context |= work.context
+        self.stages_ms, self.tokens = dict(work.stages_ms), dict(work.tokens)
+        self.context = dict(work.context)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,9 @@ WORD_DECAY, WORD_AFTER, WORD_AFTER_DECAY = 0.93, 0.5, 0.9
 # Names in these lines need not be shown again.
 SEEN_BEFORE, SEEN_AFTER = 60, 20
 OPEN_CALLS = 2
+# Of a very long document only its top (imports) and so many characters around the cursor are
+# analysed: parsing all of it would take longer than a request may.
+TOP, NEAR_BEFORE, NEAR_AFTER = 10_000, 120_000, 40_000
 
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 
@@ -46,7 +49,11 @@ class Buffer:
         self.rest_of_line, _, self.tail = cursor.suffix.partition("\n")
         self.line = self.head.count("\n")
         self.symbols: FileSymbols = _symbols(
-            cursor.path, cursor.language, self.head, self._placeholder(), self.tail
+            cursor.path,
+            cursor.language,
+            _without_middle(self.head),
+            self._placeholder(),
+            self.tail[:NEAR_AFTER],
         )
 
     @cached_property
@@ -168,6 +175,15 @@ class Buffer:
 @lru_cache(maxsize=16)
 def _symbols(path: str, language: str, head: str, line: str, tail: str) -> FileSymbols:
     return parse(path, f"{head}{line}\n{tail}", language_of(path, language))
+
+
+def _without_middle(head: str) -> str:
+    """The text with empty lines for what is neither its top nor near its end; all line numbers
+    stay."""
+    start, end = head.find("\n", TOP), head.find("\n", max(0, len(head) - NEAR_BEFORE))
+    if start < 0 or end <= start:
+        return head
+    return head[:start] + "\n" * head.count("\n", start, end) + head[end:]
 
 
 def _at_last_line(text: str) -> tuple[str, str]:

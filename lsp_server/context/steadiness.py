@@ -58,13 +58,20 @@ def steady(
     if not new.wanted <= previous.wanted and not _shows(previous, new.wanted):
         return new
     lacking = [piece for piece in new.pieces if not _has(previous, piece)]
-    if any(piece.score >= RECEIVER_POINTS for piece in lacking):
+    if is_urgent(new, previous):
         return new
     if sum(piece.score for piece in lacking) > MARGIN or not _is_valid(
         previous, index, packages or Packages()
     ):
         return new
     return previous
+
+
+def is_urgent(new: Chosen, previous: Chosen) -> bool:
+    """Whether the previous choice lacks what the cursor is about: the definition of the receiver
+    before it."""
+    lacking = (piece for piece in new.pieces if not _has(previous, piece))
+    return any(piece.score >= RECEIVER_POINTS for piece in lacking)
 
 
 def _shows(chosen: Chosen, names: frozenset[str]) -> bool:

@@ -129,11 +129,12 @@ async def test_one_that_does_not_answer(folder: Path, capsys: Capture) -> None:
     listening.close()
 
 
-@pytest.mark.parametrize("number", ["0", "-1", "x"])
-def test_a_number_of_requests_is_above_0(number: str, capsys: Capture) -> None:
+@pytest.mark.parametrize("number", ["0", "-1", "x", "10000"])
+@pytest.mark.parametrize("option", ["why -n", "stats --days"])
+def test_numbers_are_in_range(option: str, number: str, capsys: Capture) -> None:
     with pytest.raises(SystemExit):
-        main(["why", "-n", number])
-    assert "-n" in capsys.readouterr().err
+        main([*option.split(), number])
+    assert f"{option.split()[1]}: a number from 1 to 9999 is wanted" in capsys.readouterr().err
 
 
 def test_the_protocol_is_not_loaded_for_it() -> None:

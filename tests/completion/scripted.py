@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -20,6 +20,8 @@ from lsp_server.settings import Settings
 from tests.prompt.tiny_tokenizers import byte_level
 
 URI = "file:///a.py"
+PATIENCE = 8.0
+"""Seconds; fewer than a generation may take, which then ends in any case."""
 
 
 @dataclass
@@ -40,7 +42,8 @@ class Stream:
 
 
 class ScriptedClient:
-    """Keeps its streams, and the most that ever ran at once; reading ahead is not among them."""
+    """Keeps its streams, and the most that ever ran at once; reading ahead is not among them. A
+    stream that is left is open for `closing` seconds more."""
 
     def __init__(self) -> None:
         self.has_background = True
@@ -48,6 +51,7 @@ class ScriptedClient:
         self.streams: list[Stream] = []
         self.read: list[Anchor] = []
         self.at_once = 0
+        self.closing = 0.0
 
     @property
     def running(self) -> list[Stream]:
@@ -66,12 +70,14 @@ class ScriptedClient:
                 if isinstance(token, Exception):
                     raise token
                 chunk = token if isinstance(token, Chunk) else Chunk(token)
+                if not options["logprobs"]:
+                    chunk = replace(chunk, token_logprobs=())
                 stream.written += chunk.text
                 yield chunk
                 if chunk.finish_reason is not None:
                     return
         finally:
-            await asyncio.sleep(0)  # as a real connection takes a moment to close
+            await asyncio.sleep(self.closing)  # as a real connection takes a moment to close
             stream.open = False
 
 
@@ -115,8 +121,10 @@ class Desk:
         )
         ask = Prompter.ask
 
-        async def noted(prompter: Prompter, request: Any, at: Anchor, *rest: Any) -> Any:
-            asked = await ask(prompter, request, at, *rest)
+        async def noted(
+            prompter: Prompter, request: Any, at: Anchor, *rest: Any, **options: Any
+        ) -> Any:
+            asked = await ask(prompter, request, at, *rest, **options)
             self.client.anchor = at
             return asked
 
@@ -170,7 +178,7 @@ class Desk:
         await self.until(lambda: task.done() or len(self.client.streams) > before)
         if not task.done():
             self.client.streams[-1].write(*tokens)
-        return await asyncio.wait_for(task, 20)
+        return await asyncio.wait_for(task, PATIENCE)
 
     async def prepared(self, *tokens: str | Chunk | Exception) -> Stream:
         """Wait for what the model prepares in the background, and have it write this."""
@@ -186,7 +194,7 @@ class Desk:
             while not condition():
                 await asyncio.sleep(0.001)
 
-        await asyncio.wait_for(poll(), 20)
+        await asyncio.wait_for(poll(), PATIENCE)
 
     @property
     def receipt(self) -> Receipt:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from lsp_server.completion.cache import (
+    CHARACTERS_KEPT,
     ENTRIES_KEPT,
     Entry,
     Recalled,
@@ -93,3 +94,11 @@ def test_it_is_bounded() -> None:
         cache.add(Entry(Anchor("a", f"{number}:", ""), "x", "x", whole=True))
     assert not list(cache.recall(Anchor("a", "0:", "")))
     assert list(cache.recall(Anchor("a", "1:", "")))
+
+
+def test_of_large_documents_fewer_are_kept() -> None:
+    cache = SuggestionCache()
+    ends = [Anchor("a", f"{number}:", "x" * (CHARACTERS_KEPT // 3)) for number in range(3)]
+    for anchor in ends:
+        cache.add(Entry(anchor, "x", "x", whole=True))
+    assert [bool(list(cache.recall(anchor))) for anchor in ends] == [False, True, True]

@@ -108,6 +108,19 @@ def test_all_that_is_known_of_an_answer() -> None:
     ]
 
 
+@pytest.mark.parametrize("outcome", Outcome)
+def test_where_to_look_is_said_once(outcome: Outcome) -> None:
+    words = explain(receipt(outcome))
+    assert words.count("doctor") <= 1
+    assert len(re.findall(r"\blogs?\b", words)) <= 1
+
+
+def test_how_unsure_the_model_was() -> None:
+    words = explain(receipt(Outcome.UNSURE, detail="0.21 of at least 0.50"))
+    assert "the model was too unsure (0.21 of at least 0.50)." in words
+    assert "completion.min_confidence" in words
+
+
 def test_how_far_loading_is() -> None:
     words = explain(receipt(Outcome.LOADING, detail="loading deepseek-coder-1.3b-base, 45 %"))
     assert "the model is not ready yet (loading deepseek-coder-1.3b-base, 45 %)." in words

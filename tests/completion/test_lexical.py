@@ -26,6 +26,7 @@ from lsp_server.completion.lexical import end_of_string, open_at_end, opens_bloc
         ("a /* b ( */ (", "c", ")", ""),
         ("echo $# (", "shell", ")", ""),
         ("it's (", "markdown", ")", ""),
+        ("f(\n  a|b) c", "shell", ")", ""),
         ("f(a))", "c", "", ""),
         ("f([a)", "c", "", ""),
     ],

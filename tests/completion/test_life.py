@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Literal
 
 import attrs
 import pytest
 
-from lsp_server.completion import read_ahead
+from lsp_server.completion import postprocess, read_ahead
 from lsp_server.completion import service as module
 from lsp_server.completion.types import SUPERSEDED, Outcome
 from lsp_server.inference.client import Chunk, EngineError, EngineUnavailableError
@@ -76,6 +78,28 @@ async def test_a_request_attaches_to_what_is_being_written(desk: Desk) -> None:
     assert len(desk.client.streams) == 1
 
 
+async def test_a_closed_bracket_does_not_end_what_is_being_written(desk: Desk) -> None:
+    await desk.start(QUIET)
+    desk.ask()
+    stream = await desk.stream()
+    stream.write(" sum")
+    await desk.until(lambda: stream.written)
+    desk.type("sum(", closed=")")
+    second = desk.ask()
+    await asyncio.sleep(0.05)  # it waits by now
+    stream.write("([a, b])", "\n")
+    assert (await second).text == "[a, b]"
+    assert desk.receipt.outcome is Outcome.ATTACHED
+
+
+async def test_of_what_was_cut_off_the_last_line_is_not_shown(desk: Desk) -> None:
+    await desk.start(QUIET)
+    desk.text = "def f(a, b):\n    \n\nprint(f(1, 2))\n"
+    desk.offset = desk.text.index("    ") + 4
+    suggestion = await desk.answered(" c = a", "\n", "    value = b", Chunk("", "length"))
+    assert suggestion.text == "c = a"
+
+
 async def test_two_requests_for_one_place_share_a_generation(desk: Desk) -> None:
     await desk.start(QUIET)
     both = [desk.ask(), desk.ask()]
@@ -102,9 +126,9 @@ async def test_it_ends_when_the_next_token_disagrees(desk: Desk) -> None:
     desk.type("x")
     await asyncio.sleep(0.01)
     assert stream.open, "as far as is known it may write an x"
-    second = desk.ask()
     stream.write(" a")
     await desk.until(lambda: not stream.open)
+    second = desk.ask()
     other = await desk.stream(1)
     other.write("y", "\n")
     assert (await second).text == "y"
@@ -119,6 +143,43 @@ async def test_an_edit_elsewhere_ends_it(desk: Desk, text: str) -> None:
     desk.text, desk.offset = text, len(text)
     desk.service.edited(desk.document())
     await desk.until(lambda: not stream.open)
+
+
+async def test_what_was_ended_is_no_answer_to_who_comes_back(desk: Desk) -> None:
+    await desk.start(QUIET)
+    desk.client.closing = 0.05
+    first = desk.ask()
+    stream = await desk.stream()
+    stream.write(" a")
+    await desk.until(lambda: stream.written)
+    first.cancel(SUPERSEDED)
+    desk.type("x")
+    desk.delete()
+    second = desk.ask()
+    (await desk.stream(1)).write(" a", "\n")
+    assert (await second).text == "a"
+    assert desk.client.at_once == 1
+
+
+async def test_what_was_ended_before_it_began_lets_nobody_pass(desk: Desk) -> None:
+    await desk.start(QUIET)
+    desk.client.closing = 0.05
+    asked = []
+    for offset in (AT, len(TEXT), 0):
+        desk.offset = offset
+        asked.append(desk.ask(invoked=True))
+        await asyncio.sleep(0.02)
+    (await desk.stream(1)).write("x", "\n", "\n")
+    assert [bool((await each).text) for each in asked] == [False, False, True]
+    assert desk.client.at_once == 1
+
+
+async def test_a_fault_at_its_end_is_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    await desk.start(QUIET)
+    monkeypatch.delattr(postprocess, "fit")
+    suggestion = await desk.answered(" a", "\n")
+    assert suggestion.receipt.outcome is Outcome.FAILED
+    assert suggestion.receipt.detail == "AttributeError"
 
 
 async def test_another_document_leaves_it_alone(desk: Desk) -> None:
@@ -146,6 +207,30 @@ async def test_a_request_elsewhere_takes_over(desk: Desk) -> None:
     assert desk.client.at_once == 1
 
 
+async def test_an_answer_at_hand_elsewhere_ends_it_too(desk: Desk) -> None:
+    await desk.start(QUIET)
+    await desk.answered(" a", "\n")
+    desk.offset = len(TEXT)
+    desk.ask()
+    stream = await desk.stream(1)
+    desk.offset = AT
+    assert (await desk.answered()).text == "a"
+    await desk.until(lambda: not stream.open)
+
+
+@pytest.mark.parametrize("eagerness", ["eager", "normal"])
+async def test_only_the_eager_do_not_wait(
+    desk: Desk, eagerness: Literal["eager", "normal"]
+) -> None:
+    settings = CompletionSettings(eagerness=eagerness, prefetch=False)
+    await desk.start(Settings(model="a", completion=settings))
+    desk.service._pacing.answered(60.0)
+    desk.type("x")
+    desk.ask()
+    await asyncio.sleep(0.03)
+    assert len(desk.client.streams) == (eagerness == "eager")
+
+
 async def test_an_engine_that_fails_fails_all_that_wait(desk: Desk) -> None:
     await desk.start(QUIET)
     both = [desk.ask(), desk.ask()]
@@ -163,6 +248,18 @@ async def test_nothing_is_remembered_for_its_place(desk: Desk) -> None:
         assert (await desk.answered("\n")).text == ""
         assert desk.receipt.outcome is Outcome.EMPTY
     assert len(desk.client.streams) == 1
+
+
+async def test_what_was_rejected_comes_back_only_on_demand(desk: Desk) -> None:
+    await desk.start(QUIET)
+    await desk.answered(" a + b", "\n")
+    desk.service._feedback._clock = lambda: time.monotonic() + 60  # it was looked at
+    desk.type("x")
+    desk.type("y")
+    desk.delete(2)
+    assert (await desk.answered()).text == ""
+    assert desk.receipt.outcome is Outcome.REJECTED
+    assert (await desk.ask(invoked=True)).text == "a + b"
 
 
 async def test_what_follows_acceptance_is_prepared(desk: Desk) -> None:
@@ -216,6 +313,22 @@ async def test_what_was_prepared_and_dropped_is_asked_for(desk: Desk) -> None:
     desk.client.streams[-1].write("c", "\n", "\n")
     assert (await task).text == "c"
     assert desk.receipt.outcome is Outcome.SUGGESTED
+
+
+async def test_blank_lines_without_end_are_not_prepared(desk: Desk) -> None:
+    await desk.start()
+    await desk.answered(" a + b", "\n")
+    stream = await desk.prepared("\n", "\n", "\n", "\n", "\n", "x")
+    assert stream.written == "\n\n\n"
+
+
+async def test_going_back_before_the_suggestion_ends_what_is_prepared(desk: Desk) -> None:
+    await desk.start()
+    await desk.answered(" a + b", "\n")
+    await desk.until(lambda: desk.client.running)
+    [prepared] = desk.client.running
+    desk.delete()
+    await desk.until(lambda: not prepared.open)
 
 
 async def test_without_prefetch_nothing_is_prepared(desk: Desk) -> None:
@@ -296,9 +409,18 @@ async def test_an_unsure_model_is_silent(desk: Desk) -> None:
     sure, unsure = Chunk("x", token_logprobs=(-0.1,)), Chunk("y", token_logprobs=(-3.0,))
     assert (await desk.answered(sure, unsure, unsure, unsure)).text == ""
     assert desk.receipt.outcome is Outcome.UNSURE
+    assert desk.receipt.detail == "0.13 of at least 0.50"
     assert (await desk.answered()).text == ""
     assert desk.receipt.outcome is Outcome.UNSURE
     assert len(desk.client.streams) == 1
+
+
+async def test_a_short_answer_may_be_unsure_too(desk: Desk) -> None:
+    settings = CompletionSettings(min_confidence=0.5, prefetch=False)
+    await desk.start(Settings(model="a", completion=settings))
+    unsure = (Chunk(text, token_logprobs=(-3.0,)) for text in (" x", "\n"))
+    assert (await desk.answered(*unsure)).text == ""
+    assert desk.receipt.outcome is Outcome.UNSURE
 
 
 async def test_fast_typing_is_waited_for(desk: Desk) -> None:
@@ -319,3 +441,51 @@ async def test_a_failure_in_the_background_is_told(desk: Desk) -> None:
     await desk.prepared(EngineError("HTTP 404", 404))
     assert desk.engine is not None
     assert desk.engine.times_lost == 1
+
+
+async def test_a_closed_document_s_generation_ends(desk: Desk) -> None:
+    await desk.start(QUIET)
+    desk.ask()
+    stream = await desk.stream()
+    desk.service.closed(desk.document().name)
+    await desk.until(lambda: not stream.open)
+
+
+async def test_an_unsure_model_is_not_asked_again_in_the_background(desk: Desk) -> None:
+    settings = CompletionSettings(min_confidence=0.5)
+    await desk.start(Settings(model="a", completion=settings))
+    unsure = Chunk("y", token_logprobs=(-3.0,))
+    assert (await desk.answered(unsure, unsure, unsure)).text == ""
+    await asyncio.sleep(2 * module.PREPARE_SECONDS)
+    assert len(desk.client.streams) == 1
+
+
+async def test_an_answer_s_time_is_counted_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await desk.start(QUIET)
+    seconds: list[float] = []
+    monkeypatch.setattr(desk.service._pacing, "answered", seconds.append)
+    task = desk.ask()
+    (await desk.stream()).write(" a", Chunk("", "stop", timings_ms={"total": 60_000.0}))
+    receipt = (await task).receipt
+    assert seconds and 1000 * seconds[0] <= receipt.stages_ms["total"]
+
+
+async def test_nothing_begins_while_it_closes(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read_ahead, "IDLE_SECONDS", 0.0)
+    await desk.start()
+    desk.ask()
+    await desk.stream()
+    desk.service.edited(desk.document())  # to be read once the model is idle
+    await asyncio.sleep(0.01)
+    close = desk.service._statistics.close
+
+    def close_slowly() -> None:
+        time.sleep(0.05)
+        close()
+
+    monkeypatch.setattr(desk.service._statistics, "close", close_slowly)
+    await desk.service.close()
+    await asyncio.sleep(0.01)
+    assert not desk.client.read

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -97,10 +99,22 @@ def test_the_users_rules() -> None:
         ("a: b # c^", "yaml", "comment"),
         ("let it'^", "rust", "code"),
         ("x = f(^", "python", "code"),
+        ("x = f(f'a {^}')", "python", "code"),
+        ("x = f(`a ${^}`)", "typescript", "code"),
+        ('println("a ${^}")', "kotlin", "code"),
+        ('print("a \\(^)")', "swift", "code"),
+        ('x="$HOME/${^}"', "shell", "code"),
+        ("x = f(f'a {^", "python", "string"),
     ],
 )
 def test_broken_code_and_languages_without_a_grammar(text: str, language: str, inside: str) -> None:
     assert inside_of(at(text, language))[0] == inside
+
+
+def test_blanks_after_the_cursor_take_no_time() -> None:
+    began = time.monotonic()
+    assert scope_at(at(f"f(^){' ' * 1000}x"), ScopeRules(), invoked=False).kind == "nothing"
+    assert time.monotonic() - began < 1, "with a pattern that tries again it was a minute"
 
 
 @pytest.mark.parametrize(
@@ -110,6 +124,8 @@ def test_broken_code_and_languages_without_a_grammar(text: str, language: str, i
         ("f(^\ny = 1", "python", 1),
         ("f([^\ny = (1)", "python", 2),
         ("f([^)", "python", 1),
+        ("f(f'a {^}')\n", "python", 0),
+        ("f(`a ${b.^}`);\n", "typescript", 0),
         ("f(\n    ^\n)", "python", 0),
         ("void f() {\n  if (a) {\n    ^\n}\n", "c", 1),
         ("void f() {\n  if (a) {\n    ^\n  }\n}\n", "c", 0),

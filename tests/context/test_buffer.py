@@ -93,3 +93,15 @@ def test_is_used_counts_whole_names() -> None:
     found = buffer("from a import run, stop\nrunning = 1\nstop()\n|")
     assert not found.is_used("run")
     assert found.is_used("stop")
+
+
+def test_of_a_very_long_document_top_and_surroundings_are_analysed() -> None:
+    filler = "".join(f"def f{number}():\n    return {number}\n\n\n" for number in range(9000))
+    near = "class Near:\n    def method(self):\n        self.|\n"
+    whole = buffer("import os\n\n\n" + filler + near + filler)
+    assert whole.enclosing is not None
+    assert (whole.enclosing.name, whole.enclosing.line) == ("Near", filler.count("\n") + 3)
+    assert [each.module for each in whole.symbols.imports] == ["os"]
+    named = {each.name for each in whole.symbols.symbols}
+    assert {"f0", "f8999", "Near"} <= named
+    assert "f4500" not in named

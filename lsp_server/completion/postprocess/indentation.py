@@ -32,6 +32,18 @@ def indented_as_the_file(text: str, place: Place) -> str:
     return _with_tabs_or_spaces(_inside_the_body(_from_the_cursor(text, place), place), place)
 
 
+def with_a_line_for_the_closer(text: str, written: str, place: Place) -> str:
+    """With the line end that was `written` behind a body, where the bracket that closes it follows
+    the cursor: it comes to stand below, like the line that opens the body."""
+    lines, own = text.split("\n"), written.split("\n")
+    last = len(lines) - 1
+    is_body = last > 0 and not lines[0].strip() and not place.at_line_start
+    if not is_body or not place.after.lstrip().startswith((")", "]", "}")):
+        return text
+    goes_on = len(own) > len(lines) and own[last].strip() == lines[last].strip()
+    return f"{text}\n{_blank(place.before)}" if goes_on else text
+
+
 def _from_the_cursor(text: str, place: Place) -> str:
     """Without indentation that comes on top of the cursor's, from all lines that have it."""
     first, *further = text.split("\n")
@@ -57,16 +69,16 @@ def _inside_the_body(text: str, place: Place) -> str:
         return text
     surplus = next(unopened(text, place.language), None)
     inside = len(further) if surplus is None else text.count("\n", 0, surplus.start) - 1
-    unit = _unit(place)
+    unit = _unit(place) or " " * _DEFAULT_UNIT
     moved = [unit + line if line.strip() else line for line in further[:inside]]
     return "\n".join([first, *moved, *further[inside:]])
 
 
 def _with_tabs_or_spaces(text: str, place: Place) -> str:
     first, *further = text.split("\n")
-    if not further:
-        return text
     unit = _unit(place)
+    if not (further and unit) or place.language == "makefile":  # where a tab means something
+        return text
     return "\n".join([first, *(_reindented(line, unit) for line in further)])
 
 
@@ -79,9 +91,11 @@ def _reindented(line: str, unit: str) -> str:
 
 
 def _unit(place: Place) -> str:
-    """What one level of indentation is in the lines around the cursor."""
+    """What one level of indentation is in the lines around the cursor; empty when none has any."""
     blanks = [_blank(line) for line in (place.near_before + place.near_after).split("\n")]
     used = [blank for blank in blanks if blank]
+    if not used:
+        return ""
     if sum(blank[0] == "\t" for blank in used) * 2 > len(used):
         return "\t"
     return " " * min((len(blank) for blank in used if len(blank) > 1), default=_DEFAULT_UNIT)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from lsp_server.completion.place import Place
 from lsp_server.completion.postprocess.brackets import without_surplus_closers
 from lsp_server.completion.postprocess.control import before_control_text
-from lsp_server.completion.postprocess.indentation import indented_as_the_file
+from lsp_server.completion.postprocess.indentation import (
+    indented_as_the_file,
+    with_a_line_for_the_closer,
+)
 from lsp_server.completion.postprocess.noise import without_lone_comment, without_noise
 from lsp_server.completion.postprocess.overlap import without_following_lines, without_rest_of_line
 from lsp_server.completion.postprocess.parse import before_errors
@@ -23,10 +26,12 @@ def fit(text: str, place: Place, scope: Scope, *, finished: bool = True) -> str:
     end = end_of(text, place, scope)
     if end is None and not finished:
         text = without_last_line(text)
-    written = text = text[:end]
+    written, text = text, text[:end]
+    begun = text
     while (fitted := _fit_once(text, place, scope)) != text:
         text = fitted
-    return without_lone_comment(text, written, place)
+    text = without_lone_comment(text, begun, place)
+    return with_a_line_for_the_closer(text, written, place)
 
 
 def _fit_once(text: str, place: Place, scope: Scope) -> str:

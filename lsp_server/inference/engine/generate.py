@@ -12,8 +12,9 @@ from torch import Tensor
 from lsp_server.inference.engine.kv_cache import Slot, Slots
 from lsp_server.inference.engine.model import CausalModel, Stopped
 
-PREFILL_CHUNK = 512
-"""Most prompt tokens computed at once; a withdrawn request is noticed between a chunk's layers."""
+PREFILL_CHUNK = 128
+"""Most prompt tokens computed at once. A withdrawn request is noticed between a chunk's layers, and
+keeps what whole chunks came to."""
 
 
 @dataclass(frozen=True, slots=True)

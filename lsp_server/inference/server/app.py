@@ -9,13 +9,16 @@ import os
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from lsp_server import __version__
 from lsp_server.inference.server.params import RequestError, parse
 from lsp_server.inference.server.worker import End, Job, Piece, Worker
+
+if TYPE_CHECKING:
+    from lsp_server.inference.engine.generate import Usage
 
 MAX_BODY_BYTES = 16 << 20
 
@@ -126,7 +129,8 @@ class _Answer:
         self._logprobs = logprobs
 
     def piece(self, piece: Piece) -> dict[str, Any]:
-        return self._body(piece.text, None, self._logprobs_of([piece]))
+        body = self._body(piece.text, None, self._logprobs_of([piece]))
+        return body if piece.usage is None else body | {"usage": _usage(piece.usage)}
 
     def end(self, end: End) -> dict[str, Any]:
         return self._body("", end.reason, None) | _figures(end)
@@ -154,15 +158,15 @@ class _Answer:
 
 
 def _figures(end: End) -> dict[str, Any]:
-    usage = end.usage
+    return {"usage": _usage(end.usage), "timings_ms": end.timings_ms}
+
+
+def _usage(usage: Usage) -> dict[str, Any]:
     return {
-        "usage": {
-            "prompt_tokens": usage.prompt,
-            "completion_tokens": usage.completion,
-            "total_tokens": usage.prompt + usage.completion,
-            "prompt_tokens_details": {"cached_tokens": usage.cached},
-        },
-        "timings_ms": end.timings_ms,
+        "prompt_tokens": usage.prompt,
+        "completion_tokens": usage.completion,
+        "total_tokens": usage.prompt + usage.completion,
+        "prompt_tokens_details": {"cached_tokens": usage.cached},
     }
 
 
@@ -188,8 +192,8 @@ async def _whole(job: Job, answer: _Answer) -> dict[str, Any]:
 
 
 async def _stream(request: web.Request, job: Job, answer: _Answer) -> web.StreamResponse:
-    """Server-sent events, one a token. Headers go out with the first event, so that a request that
-    fails at once still has its proper status."""
+    """Server-sent events, one a token; the first tells of the prompt, too. Headers go out with it,
+    so that a request that fails at once still has its proper status."""
     response = web.StreamResponse(
         headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
     )

@@ -10,7 +10,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -30,10 +30,12 @@ FinishReason = Literal["stop", "length", "abort"]
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One generated token and the text that became certain with it (may be empty)."""
+    """One generated token and the text that became certain with it (may be empty); `usage` comes
+    with the first one."""
 
     text: str
     token: Token | None
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class End:
 Event = Piece | End | RequestError
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Job:
     """One request in the engine's hands. `events` are read on the event loop it came from; the last
     one is an End or a RequestError."""
@@ -139,9 +141,10 @@ class Worker:
 
 def _yields(older: Job, newer: Job) -> bool:
     """Whether a job is to be ended for another one."""
+    same_user = older.params.user == newer.params.user is not None
     if older.params.background:
-        return not newer.params.background or older.params.user == newer.params.user
-    return not newer.params.background and older.params.user == newer.params.user is not None
+        return same_user or not newer.params.background
+    return same_user and not newer.params.background
 
 
 def _work_off(job: Job, loaded: Loaded) -> int:
@@ -179,8 +182,9 @@ def _generate(
     stream = TextStream(loaded.tokenizer, ids, params.stop)
     try:
         for token in loaded.generator.generate(ids, sampling, usage, job.stop.is_set):
+            is_first = "first_token" not in stages
             stages.setdefault("first_token", 1000 * (time.monotonic() - started))
-            job.emit(Piece(stream.push(token.id), token))
+            job.emit(Piece(stream.push(token.id), token, replace(usage) if is_first else None))
             if stream.stopped:
                 return "stop"
     except PromptError as error:

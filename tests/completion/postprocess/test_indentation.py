@@ -42,7 +42,15 @@ def test_a_withheld_blank_is_written_by_the_model(
         ("  a: {^\n", "\n  b,\n  }", "\n    b,\n  }"),
         ("  a: {^\n", "\n  }", "\n  }"),
         ("  a: {^\n", "\n    b", "\n    b"),
+        # a file without indentation so far takes the model's
+        ("type A struct {^\n", "\n\tb int\n}", "\n\tb int\n}"),
+        ("if a:^\n", "\n  b", "\n  b"),
     ],
 )
 def test_indentation_is_the_files(text: str, written: str, kept: str) -> None:
     assert indented_as_the_file(written, at(text)) == kept
+
+
+def test_tabs_of_a_makefile_stay() -> None:
+    place = at("A = a \\\n    b\n\nall:^\n", "makefile")
+    assert indented_as_the_file("\n\tcc a.c", place) == "\n\tcc a.c"

@@ -24,6 +24,10 @@ PLACES = [
     at("\tif (a) {\n\t\t^\n\t}\n", "c"),
     at("function f() {\n  a;\n  ^\n}\n", "typescript"),
     at("function f() {^", "typescript"),
+    at("  f(() => {^});\n", "typescript"),
+    at("f(`a ${^}`);\n", "typescript"),
+    at("^\n", "markdown"),
+    at("case a in\n  ^\nesac\n", "shell"),
     at("def f\n  ^\n", "ruby"),
     at("a:\n  ^\n", "yaml"),
 ]
@@ -67,7 +71,7 @@ def test_anything_fits_anywhere(prefix: str, suffix: str, text: str) -> None:
     fitted = fit(text, place, wanted(place))
     document = place.prefix + fitted + place.suffix
     assert document.startswith(prefix) and document.endswith(suffix)
-    assert fitted == fitted.rstrip()
+    assert fitted.rstrip() in (fitted, fitted.rpartition("\n")[0])
 
 
 @pytest.mark.parametrize(
@@ -84,6 +88,13 @@ def test_anything_fits_anywhere(prefix: str, suffix: str, text: str) -> None:
         ),
         # seen: a call without end
         ("x = y^\n", "java", "[0]" + ".getProject()" * 20, "[0]"),
+        # seen: the bracket that the editor closed at the end of the body's last line
+        ("  f(x -> {^});\n", "java", "\n    a(x);\n  });\n}", "\n    a(x);\n  "),
+        ("f(x -> {^});\n", "java", " a(x); });\n", " a(x);"),
+        ("f(x -> {^});\n", "java", "\n    a(x); });\n", "\n    a(x);"),
+        # seen: a string's interpolation, ended twice
+        ("f(`a ${^}`);\n", "typescript", "name} b`);\n", "name"),
+        ("f(f'a {^}')\n", "python", "name}!')\n", "name"),
         # seen: the same line again
         (
             "class A:\n    def f(self):\n        ^\n",

@@ -93,7 +93,9 @@ async def test_streamed_answer_is_the_whole_one(api: TestClient[Any, Any]) -> No
     got = await events(response)
     assert "".join(event["choices"][0]["text"] for event in got) == whole["choices"][0]["text"]
     assert got[-1]["choices"][0]["finish_reason"] == "length"
-    assert got[-1]["usage"]["prompt_tokens_details"]["cached_tokens"] == 2
+    for event in (got[0], got[-1]):  # a client may hang up before the last one
+        assert event["usage"]["prompt_tokens_details"]["cached_tokens"] == 2
+    assert "usage" not in got[1]
 
 
 async def test_text_prompt_and_stop_string(api: TestClient[Any, Any]) -> None:

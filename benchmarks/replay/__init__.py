@@ -1,0 +1,1 @@
+"""Real files typed at human rhythm against real processes."""
