@@ -174,12 +174,14 @@ async def _completions(request: web.Request) -> web.StreamResponse:
         await asyncio.sleep(TOKEN_SECONDS)
         await _send(response, {"text": word + " ", "finish_reason": None})
     await _send(response, {"text": "", "finish_reason": "stop"})
-    await response.write(b"data: [DONE]\n\n")
+    with contextlib.suppress(ConnectionError):  # it hung up in time
+        await response.write(b"data: [DONE]\n\n")
     return response
 
 
 async def _send(response: web.StreamResponse, choice: dict[str, object]) -> None:
-    await response.write(f"data: {json.dumps({'choices': [choice]})}\n\n".encode())
+    with contextlib.suppress(ConnectionError):  # it hung up: this handler is about to be cancelled
+        await response.write(f"data: {json.dumps({'choices': [choice]})}\n\n".encode())
 
 
 if __name__ == "__main__":

@@ -124,7 +124,8 @@ def _time(receipt: Receipt) -> str:
 
 
 def _place(receipt: Receipt) -> str:
-    return f"{_on_one_line(receipt.path)} at character {receipt.offset}"
+    place = f"line {receipt.line}" if receipt.line else f"character {receipt.offset}"
+    return f"{_on_one_line(receipt.path)} at {place}"
 
 
 def _total(receipt: Receipt) -> str:

@@ -168,6 +168,7 @@ class CompletionService:
         why. Raises nothing but CancelledError; what the model is writing goes on all the same, for
         as long as the document agrees with it."""
         receipt = Receipt(request.path, request.offset, request.document, request.language)
+        receipt.line = request.text.count("\n", 0, request.offset) + 1
         began = time.monotonic()
         text = ""
         try:
@@ -376,7 +377,7 @@ class CompletionService:
             receipt.context = dict(known.work.context)
         if receipt.outcome is Outcome.UNSURE:
             bound = self._settings.completion.min_confidence
-            receipt.detail = f"{known.work.confidence or 0:.2f} of at least {bound:.2f}"
+            receipt.detail = f"{known.work.confidence or 0:.2f}, wanted {bound:.2f}"
         if text and not request.invoked and self._is_rejected(now, text):
             receipt.outcome, text = Outcome.REJECTED, ""
         if text:

@@ -120,9 +120,9 @@ class Work:
 
 @dataclass(slots=True)
 class Receipt:
-    """How one request was answered. `at` is in seconds since 1970; `suggested` the characters that
-    were offered; order, stages, tokens, context and prompt are those of the generation that it
-    waited for, if it did."""
+    """How one request was answered. `at` is in seconds since 1970; `line` the cursor's, from 1, or
+    0 where it is not known; `suggested` the characters that were offered; order, stages, tokens,
+    context and prompt are those of the generation that it waited for, if it did."""
 
     path: str
     offset: int
@@ -138,6 +138,7 @@ class Receipt:
     prompt: Prompt | None = field(default=None, repr=False)
     detail: str = ""
     suggested: int = 0
+    line: int = 0
 
     def take(self, work: Work) -> None:
         """Note what the generation took."""

@@ -134,6 +134,10 @@ def test_many_have_a_line_each() -> None:
     assert explain_many([]) == ""
 
 
+def test_a_place_is_a_line_where_that_is_known() -> None:
+    assert "src/a.py at line 7" in explain(receipt(line=7))
+
+
 def test_a_single_character() -> None:
     assert summary(receipt(suggested=1)) == "suggested: 1 character"
 

@@ -35,6 +35,7 @@ async def desk(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
 async def test_typing_along_never_asks_the_model(desk: Desk) -> None:
     await desk.start(QUIET)
     assert (await desk.answered(" a + b", "\n")).text == "a + b"
+    assert desk.receipt.line == 2
     for typed, rest in (("a", " + b"), (" ", "+ b"), ("+ ", "b")):
         desk.type(typed)
         assert (await desk.answered()).text == rest
@@ -409,7 +410,7 @@ async def test_an_unsure_model_is_silent(desk: Desk) -> None:
     sure, unsure = Chunk("x", token_logprobs=(-0.1,)), Chunk("y", token_logprobs=(-3.0,))
     assert (await desk.answered(sure, unsure, unsure, unsure)).text == ""
     assert desk.receipt.outcome is Outcome.UNSURE
-    assert desk.receipt.detail == "0.13 of at least 0.50"
+    assert desk.receipt.detail == "0.13, wanted 0.50"
     assert (await desk.answered()).text == ""
     assert desk.receipt.outcome is Outcome.UNSURE
     assert len(desk.client.streams) == 1
