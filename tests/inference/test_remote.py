@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -252,7 +253,7 @@ async def test_llama_server_completes_a_function(service: CompletionService) -> 
 
 @pytest.mark.model
 @pytest.mark.network
-async def test_llama_server_is_idle_after_a_cancelled_request(
+async def test_llama_server_is_idle_once_the_document_disagrees(
     service: CompletionService, llama: str
 ) -> None:
     assert await busy_slots(llama) == 0
@@ -262,6 +263,7 @@ async def test_llama_server_is_idle_after_a_cancelled_request(
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
+    service.edited(replace(request, text="\n" + request.text, offset=1))
     await becomes(llama, 0)
     assert service.receipts[-1].outcome is Outcome.CANCELLED
     assert (await service.complete(request)).receipt.outcome is Outcome.SUGGESTED
