@@ -168,6 +168,7 @@ class Generation:
             stop_token_ids=asked.prompt.stop_ids,
             logprobs=self._limits.min_confidence > 0,
             background=self.aim.base is not None,
+            begins_with=asked.withheld,
         )
         async with aclosing(stream) as chunks:
             async for chunk in chunks:

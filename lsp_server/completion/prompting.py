@@ -9,7 +9,7 @@ from lsp_server.completion.held_context import HeldContext
 from lsp_server.completion.types import Anchor, CompletionRequest, Work
 from lsp_server.context.cross_file import CrossFile, Question
 from lsp_server.context.steadiness import Chosen
-from lsp_server.prompt.boundary import split_at_token_boundary
+from lsp_server.prompt.boundary import split_at_token_boundary, split_before_piece
 from lsp_server.prompt.layout import PromptBuilder
 from lsp_server.prompt.types import Budget, Order, Prompt
 from lsp_server.settings import Settings
@@ -31,12 +31,14 @@ class Asked:
 @dataclass(frozen=True, slots=True)
 class Prompter:
     """Makes prompts with one model's builder, as the settings say. `held` is None where context is
-    not held on to."""
+    not held on to; `for_ours`: they go to our own model server, which can be told what its text has
+    to begin with."""
 
     settings: Settings
     context: CrossFile
     builder: PromptBuilder
     held: HeldContext | None = None
+    for_ours: bool = False
 
     async def ask(
         self,
@@ -52,7 +54,10 @@ class Prompter:
         `work` is told how long it took and what went in. `order` overrides that of the settings.
         `idle`: nobody waits for it, so the newest context is taken, whatever it costs to read.
         """
-        known, withheld = split_at_token_boundary(at.prefix)
+        if self.for_ours:
+            known, withheld = split_before_piece(at.prefix, self.builder.tokenizer)
+        else:
+            known, withheld = split_at_token_boundary(at.prefix)
         began = time.monotonic()
         context = await self._choose(request, known, at.suffix)
         if self.held is not None and not idle:

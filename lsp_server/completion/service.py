@@ -328,9 +328,11 @@ class CompletionService:
         return self._generation
 
     def _prompter(self) -> Prompter | None:
-        builder = self._backend.builder
+        builder, client = self._backend.builder, self._backend.client
+        if builder is None or client is None:
+            return None
         held = self._held if self._works_ahead() else None
-        return Prompter(self._settings, self.context, builder, held) if builder else None
+        return Prompter(self._settings, self.context, builder, held, client.is_ours)
 
     def _ended(self, cache: SuggestionCache, language: str, generation: Generation) -> None:
         """Keep what a generation came to, in the cache of the settings it was begun with."""
@@ -417,7 +419,7 @@ class CompletionService:
     def _works_ahead(self) -> bool:
         """Whether the model may be given work that nobody waits for."""
         wanted, client = self._settings.completion, self._backend.client
-        return wanted.prefetch and wanted.reuse and client is not None and client.has_background
+        return wanted.prefetch and wanted.reuse and client is not None and client.is_ours
 
     def _reader(self) -> tuple[CompletionsClient, Prompter] | None:
         client, prompter = self._backend.client, self._prompter()

@@ -47,8 +47,8 @@ class CompletionsClient:
     """A connection pool to one engine.
 
     `base_url` may end in `/v1` or not. `user` names this client: where the engine knows the rule, a
-    newer request of a user takes over from an older one. `has_background`: the engine knows
-    requests that yield to all others. Use from one event loop; `close` it.
+    newer request of a user takes over from an older one. `is_ours`: it is our own model
+    server, which knows more than the API. Use from one event loop; `close` it.
     """
 
     def __init__(
@@ -58,9 +58,9 @@ class CompletionsClient:
         token: str | None = None,
         model: str | None = None,
         user: str = "",
-        has_background: bool = False,
+        is_ours: bool = False,
     ) -> None:
-        self.has_background = has_background
+        self.is_ours = is_ours
         self._base = base_url.rstrip("/").removesuffix("/v1")
         self._model = model
         self._user = user
@@ -99,8 +99,12 @@ class CompletionsClient:
         stop_token_ids: Sequence[int] = (),
         logprobs: bool = False,
         background: bool = False,
+        begins_with: str = "",
     ) -> AsyncGenerator[Chunk, None]:
         """Greedy completion of token ids, in chunks as they come.
+
+        Our own server's text begins with `begins_with`; others are not told of it, nor of
+        `background`.
 
         One in the `background` waits until nobody else wants anything, and is broken off (finish
         reason `abort`) when somebody does. Close the iterator (`aclosing`) to end the generation.
@@ -123,8 +127,10 @@ class CompletionsClient:
             body["model"] = self._model
         if self._user:
             body["user"] = self._user
-        if background and self.has_background:
+        if background and self.is_ours:
             body["background"] = True
+        if begins_with and self.is_ours:
+            body["begins_with"] = begins_with
         try:
             async with self._session.post(
                 f"{self._base}/v1/completions", json=body, allow_redirects=False

@@ -125,7 +125,7 @@ class LocalEngine:
             self._endpoint.url,
             token=self._endpoint.token,
             user=self._user,
-            has_background=True,
+            is_ours=True,
         )
 
     async def _disconnect(self) -> None:

@@ -47,9 +47,15 @@ class Tokenizer:
 
         What is not Unicode (lone surrogates) is encoded as question marks.
         """
-        text = text.encode("utf-8", "replace").decode("utf-8")
-        ids: list[int] = self._plain.encode(text, add_special_tokens=False).ids
+        ids: list[int] = self._plain.encode(_unicode(text), add_special_tokens=False).ids
         return ids
+
+    def last_piece(self, text: str) -> int:
+        """Where the last piece of a text begins that is tokenized by itself, such as a word with
+        its blank; 0 where the tokenizer has no pieces, so that any two words can join."""
+        pre_tokenizer = self._plain.pre_tokenizer
+        pieces = pre_tokenizer.pre_tokenize_str(_unicode(text)) if pre_tokenizer else []
+        return pieces[-1][1][0] if pieces else 0
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of ids, exactly; control tokens by their names, broken UTF-8 as U+FFFD."""
@@ -66,6 +72,10 @@ class Tokenizer:
     def _decode_plain(self, ids: list[int]) -> str:
         text: str = self._plain.decode(ids, skip_special_tokens=False) if ids else ""
         return text
+
+
+def _unicode(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _parse(tokenizer_json: str) -> dict[str, Any]:

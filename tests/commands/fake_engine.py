@@ -21,7 +21,7 @@ TEMPLATE = TEMPLATES["qwen2.5-coder"]
 class FakeEngine:
     """Its client too: answers every request with the same texts, and keeps the prompts."""
 
-    has_background = False
+    is_ours = False
 
     def __init__(self, texts: Sequence[str], failure: str | None) -> None:
         self.state = EngineState("starting")

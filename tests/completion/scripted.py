@@ -46,7 +46,7 @@ class ScriptedClient:
     stream that is left is open for `closing` seconds more."""
 
     def __init__(self) -> None:
-        self.has_background = True
+        self.is_ours = True
         self.anchor = Anchor("", "", "")
         self.streams: list[Stream] = []
         self.read: list[Anchor] = []
@@ -64,6 +64,7 @@ class ScriptedClient:
         stream = Stream(self.anchor, options["background"], options["max_tokens"])
         self.streams.append(stream)
         self.at_once = max(self.at_once, len(self.running))
+        withheld = options["begins_with"]
         try:
             while True:
                 token = await stream.tokens.get()
@@ -72,6 +73,9 @@ class ScriptedClient:
                 chunk = token if isinstance(token, Chunk) else Chunk(token)
                 if not options["logprobs"]:
                     chunk = replace(chunk, token_logprobs=())
+                if chunk.text and not chunk.text.startswith(withheld):
+                    yield Chunk(withheld)
+                withheld = "" if chunk.text else withheld
                 stream.written += chunk.text
                 yield chunk
                 if chunk.finish_reason is not None:

@@ -35,7 +35,7 @@ class FakeClient:
     """Streams a script: texts, chunks, and exceptions to raise. Keeps what it was asked, how many
     parts were drawn, and whether the stream was closed."""
 
-    has_background = False
+    is_ours = False
 
     def __init__(self, script: Script) -> None:
         self.script = script
@@ -197,6 +197,16 @@ async def test_the_blank_at_the_cursor_is_left_to_the_model(bench: Bench) -> Non
     prompt = bench.tokenizer.decode(client.asked[0]["prompt"])
     assert "    return<|fim_suffix|>" in prompt
     assert "<|fim_suffix|>\n\nprint" in prompt
+
+
+async def test_our_own_server_is_told_of_the_word_at_the_cursor(bench: Bench) -> None:
+    client = await bench.ready(" re", "turn a", "\n")
+    client.is_ours = True
+    typed, rest = "def f(a):\n    re", "\n\nprint(f(1))\n"
+    suggestion = await bench.complete(typed + rest, len(typed))
+    assert suggestion.text == "turn a"
+    assert client.asked[0]["begins_with"] == " re"
+    assert "    re" not in bench.tokenizer.decode(client.asked[0]["prompt"])
 
 
 @pytest.mark.parametrize("line_end", ["\r\n", "\r"])

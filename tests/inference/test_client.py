@@ -56,6 +56,18 @@ async def test_the_request_asks_greedily_for_token_ids(server: FakeServer) -> No
     ]
 
 
+@pytest.mark.parametrize("is_ours", [True, False])
+async def test_only_our_own_server_is_told_what_to_begin_with(
+    server: FakeServer, is_ours: bool
+) -> None:
+    server.completion = [DONE]
+    client = CompletionsClient(server.url, is_ours=is_ours)
+    async for _ in client.stream([1], max_tokens=1, begins_with=" ret"):
+        pass
+    await client.close()
+    assert server.asked[0].get("begins_with") == (" ret" if is_ours else None)
+
+
 async def test_without_a_token_no_header_is_sent(server: FakeServer) -> None:
     await ask(server)
     assert server.authorizations == [None]

@@ -10,12 +10,13 @@ _DEFAULT_UNIT = 4
 
 
 def after_withheld(text: str, prefix: str, withheld: str) -> str:
-    """What follows the cursor in `text`, which follows `prefix` without its end `withheld`.
+    """What follows the cursor in `text`, which follows `prefix` without its end `withheld`; nothing
+    while `text` has not come so far.
 
     Where a model indents a new line in another way than what was typed (spaces, say, after a tab),
     its lines are moved to the typed indentation.
     """
-    if text.startswith(withheld):
+    if text.startswith(withheld) or withheld.startswith(text):
         return text[len(withheld) :]
     typed = prefix[prefix.rfind("\n") + 1 :]
     first, *further = text.split("\n")

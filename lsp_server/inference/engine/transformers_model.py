@@ -21,12 +21,30 @@ class TransformersCache:
 
         self.past: Any = DynamicCache()
 
+    @property
+    def size(self) -> int:
+        """Bytes that it takes."""
+        return sum(layer.keys.nbytes + layer.values.nbytes for layer in self._layers())
+
+    def reserve(self, length: int) -> None:
+        """Nothing to do: it grows with every token."""
+
     def truncate(self, length: int) -> None:
         """Forget all positions from `length` on."""
         surplus = self.past.get_seq_length() - length
         if surplus > 0:
             # transformers 5 takes the number of tokens to remove, as a negative number
             self.past.crop(-surplus)
+
+    def copy(self, other: TransformersCache, length: int) -> None:
+        """Hold the first `length` positions of another one."""
+        self.past = type(self.past)()
+        for index, layer in enumerate(other._layers()):
+            keys, values = layer.keys[:, :, :length], layer.values[:, :, :length]
+            self.past.update(keys.clone(), values.clone(), index)
+
+    def _layers(self) -> list[Any]:
+        return [layer for layer in self.past.layers if layer.is_initialized]
 
 
 class TransformersModel:
@@ -35,6 +53,8 @@ class TransformersModel:
     Loads safetensors only, and never code that stands in the model's directory. A withdrawn request
     is noticed between chunks, not within one.
     """
+
+    exact_rows = 1
 
     def __init__(
         self, directory: Path, raw: dict[str, Any], device: torch.device, dtype: torch.dtype
@@ -55,14 +75,20 @@ class TransformersModel:
         return TransformersCache()
 
     def forward(
-        self, ids: list[int], cache: TransformersCache, start: int, stopped: Callable[[], bool]
+        self,
+        ids: list[int],
+        cache: TransformersCache,
+        start: int,
+        stopped: Callable[[], bool],
+        rows: int = 1,
     ) -> Tensor:
-        """Logits `[vocabulary]` (fp32) after `ids`, which stand at positions `start ..`."""
+        """Logits `[rows, vocabulary]` (fp32) after each of the last `rows` of `ids`, which stand at
+        positions `start ..`."""
         output = self._model(
             input_ids=torch.tensor([ids], device=self.device),
             past_key_values=cache.past,
             use_cache=True,
-            logits_to_keep=1,
+            logits_to_keep=rows,
         )
-        logits: Tensor = output.logits[0, -1].float()
+        logits: Tensor = output.logits[0].float()
         return logits

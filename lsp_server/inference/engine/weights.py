@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from lsp_server.inference.engine.config import ModelConfig
-from lsp_server.inference.engine.linear import Linear
+from lsp_server.inference.engine.linear import AnyLinear, Linear, LinearForm
 from lsp_server.inference.engine.llama import Layer, Llama
 
 
@@ -29,6 +30,12 @@ class Checkpoint:
         handles: list[Any] = [safe_open(file, framework="pt") for file in files]
         self._where = {name: handle for handle in handles for name in list(handle.keys())}
 
+    @property
+    def weights(self) -> int:
+        """How many numbers it holds."""
+        slices = (handle.get_slice(name) for name, handle in self._where.items())
+        return sum(math.prod(each.get_shape()) for each in slices)
+
     def __contains__(self, name: str) -> bool:
         return name in self._where
 
@@ -39,34 +46,30 @@ class Checkpoint:
         return tensor
 
 
-def compute_dtype(device: torch.device) -> torch.dtype:
-    """bf16 where the hardware multiplies it fast, else fp32."""
-    if device.type == "cuda":
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-        return torch.bfloat16 if native else torch.float16
-    fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return torch.bfloat16 if fast else torch.float32
-
-
 def load_llama(
     directory: Path,
     config: ModelConfig,
     device: torch.device,
     dtype: torch.dtype,
+    form: LinearForm = Linear,
     report: Callable[[float], None] = lambda fraction: None,
 ) -> Llama:
-    """The model on `device`; `report` gets the fraction of layers loaded (0 to 1)."""
+    """The model on `device`, activations in `dtype`, matrices in `form`; `report` gets the fraction
+    of layers loaded (0 to 1)."""
     checkpoint = Checkpoint(directory)
-    int8 = device.type == "cpu"
 
     def tensor(name: str) -> Tensor:
         return checkpoint[name].to(device=device, dtype=dtype)
 
-    def linear(*names: str) -> Linear:
-        weight = torch.cat([tensor(f"{name}.weight") for name in names])
+    def joined(names: Sequence[str]) -> Tensor:
+        # as stored: converting a whole vocabulary's head first would double what loading takes
+        parts = [checkpoint[name].to(device) for name in names]
+        return torch.cat(parts) if len(parts) > 1 else parts[0]
+
+    def linear(*names: str) -> AnyLinear:
         biased = f"{names[0]}.bias" in checkpoint
-        bias = torch.cat([tensor(f"{name}.bias") for name in names]) if biased else None
-        return Linear(weight, bias, int8=int8)
+        bias = joined([f"{name}.bias" for name in names]).to(dtype) if biased else None
+        return form(joined([f"{name}.weight" for name in names]), bias, dtype)
 
     def layer(index: int) -> Layer:
         base = f"model.layers.{index}"
@@ -82,12 +85,13 @@ def load_llama(
         report((index + 1) / config.layers)
         return loaded
 
-    embedding = tensor("model.embed_tokens.weight")
+    # in its own type: rows are looked up, not multiplied
+    embedding = checkpoint["model.embed_tokens.weight"].to(device)
     tied = config.tied_embeddings or "lm_head.weight" not in checkpoint
     return Llama(
         config,
         embedding,
         [layer(index) for index in range(config.layers)],
         tensor("model.norm.weight"),
-        Linear(embedding, int8=int8) if tied else linear("lm_head"),
+        linear("model.embed_tokens" if tied else "lm_head"),
     )

@@ -1,4 +1,7 @@
-"""The body of POST /v1/completions, checked, as in the OpenAI API reference, "Completions"."""
+"""The body of POST /v1/completions, checked, as in the OpenAI API reference, "Completions".
+
+`begins_with` is our own: text that the completion has to begin with.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Any
 
 MAX_STOPS = 16
 MAX_LOGPROBS = 20
+MAX_BEGINNING = 1000
 MAX_TOKEN_ID = (1 << 31) - 1
 
 
@@ -30,7 +34,7 @@ class RequestError(Exception):
 @dataclass(frozen=True, slots=True)
 class CompletionParams:
     """What a request asks for; `prompt` is text or token ids, `user` names the client; one in the
-    `background` yields to all others."""
+    `background` yields to all others; what is generated begins with `begins_with`."""
 
     prompt: str | tuple[int, ...]
     max_tokens: int
@@ -42,6 +46,7 @@ class CompletionParams:
     stream: bool
     user: str | None
     background: bool
+    begins_with: str
 
 
 def parse(body: Any) -> CompletionParams:
@@ -70,6 +75,7 @@ def parse(body: Any) -> CompletionParams:
         stream=bool(body.get("stream")),
         user=None if body.get("user") is None else str(body["user"]),
         background=bool(body.get("background")),
+        begins_with=_begins_with(body.get("begins_with")),
     )
 
 
@@ -97,6 +103,17 @@ def _integer(body: Mapping[str, Any], name: str, default: int, low: int, high: i
         return default
     if type(value) is not int or not low <= value <= high:
         raise RequestError(f"{name} must be an integer from {low} to {high}", param=name)
+    return value
+
+
+def _begins_with(value: Any) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str) or len(value) > MAX_BEGINNING:
+        raise RequestError(
+            f"begins_with must be a string of at most {MAX_BEGINNING} characters",
+            param="begins_with",
+        )
     return value
 
 

@@ -21,6 +21,7 @@ from lsp_server.inference.server.text_stream import TextStream
 from lsp_server.inference.types import EngineState
 
 if TYPE_CHECKING:
+    from lsp_server.inference.engine.constraint import Beginning, Vocabulary
     from lsp_server.inference.engine.generate import Generator, Token, Usage
 
 log = logging.getLogger(__name__)
@@ -69,10 +70,11 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A model that is ready to answer."""
+    """A model that is ready to answer; what its tokens spell."""
 
     generator: Generator
     tokenizer: Tokenizer
+    vocabulary: Vocabulary
 
 
 class Worker:
@@ -178,6 +180,7 @@ def _generate(
         stop_ids=params.stop_token_ids,
         logprobs=params.logprobs is not None,
         top_logprobs=params.logprobs or 0,
+        beginning=_beginning(params, loaded),
     )
     stream = TextStream(loaded.tokenizer, ids, params.stop)
     try:
@@ -192,6 +195,14 @@ def _generate(
     if rest := stream.flush():
         job.emit(Piece(rest, None))
     return "length" if usage.completion == params.max_tokens else "stop"
+
+
+def _beginning(params: CompletionParams, loaded: Loaded) -> Beginning | None:
+    from lsp_server.inference.engine.constraint import Beginning
+
+    if not params.begins_with:
+        return None
+    return Beginning(loaded.vocabulary, params.begins_with.encode("utf-8", "replace"))
 
 
 def _prompt_ids(params: CompletionParams, tokenizer: Tokenizer) -> list[int]:
@@ -209,6 +220,7 @@ def load_model(
         directory = _directory(name, report)
         report(EngineState("loading", f"loading {name}", 0.0))
         # imported here, after the state is told: torch takes a second to import
+        from lsp_server.inference.engine.constraint import Vocabulary, token_bytes
         from lsp_server.inference.engine.load import load_generator
 
         generator = load_generator(
@@ -220,7 +232,10 @@ def load_model(
                 EngineState("loading", f"loading {name}", 100 * fraction)
             ),
         )
-        return Loaded(generator, Tokenizer.from_file(str(directory / "tokenizer.json")))
+        tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
+        model = generator.model
+        vocabulary = Vocabulary(token_bytes(tokenizer, model.vocabulary), model.device)
+        return Loaded(generator, tokenizer, vocabulary)
 
     return load
 

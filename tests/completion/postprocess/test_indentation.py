@@ -26,6 +26,13 @@ def test_a_withheld_blank_is_written_by_the_model(
 
 
 @pytest.mark.parametrize(
+    ("text", "kept"), [("", ""), (" re", ""), (" ret", ""), (" return x", "urn x")]
+)
+def test_nothing_is_kept_until_what_was_withheld_is_there(text: str, kept: str) -> None:
+    assert after_withheld(text, "def f():\n     ret", " ret") == kept
+
+
+@pytest.mark.parametrize(
     ("text", "written", "kept"),
     [
         ("if a:\n\tb\n\t^\n", "if c:\n        d\n    e", "if c:\n\t\td\n\te"),

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from lsp_server.inference.engine.load import cpu_threads, load_generator, pick_device
-from lsp_server.inference.engine.weights import compute_dtype
+from lsp_server.inference.engine.precision import compute_dtype
 from tests.inference.tiny_models import write_model
 
 

@@ -14,6 +14,7 @@ from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 from tokenizers import Tokenizer
 
+from lsp_server.inference.engine.constraint import Vocabulary, token_bytes
 from lsp_server.inference.engine.load import load_generator
 from lsp_server.inference.server.app import ModelServerApp
 from lsp_server.inference.server.worker import Loaded, Worker
@@ -35,7 +36,8 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def api(directory: Path) -> AsyncIterator[TestClient[Any, Any]]:
     def load(report: Callable[[EngineState], None]) -> Loaded:
         generator = load_generator(directory, device="cpu", threads=1, kv_slots=2)
-        return Loaded(generator, Tokenizer.from_file(str(directory / "tokenizer.json")))
+        tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
+        return Loaded(generator, tokenizer, Vocabulary(token_bytes(tokenizer, 10**6)))
 
     worker = Worker(load)
     served = ModelServerApp(worker, "tiny", TOKEN, lambda: None)
@@ -75,6 +77,17 @@ async def until_busy(api: TestClient[Any, Any]) -> None:
     while not (await (await api.get("/health")).json())["busy"]:
         assert time.monotonic() < deadline, "the engine does not begin"
         await asyncio.sleep(0.005)
+
+
+async def test_a_completion_begins_with_what_is_given(api: TestClient[Any, Any]) -> None:
+    free = (await complete(api, max_tokens=6))["choices"][0]["text"]
+    answer = await complete(api, max_tokens=6, begins_with="né(", logprobs=0)
+    choice = answer["choices"][0]
+    assert choice["text"].startswith("né(")
+    assert choice["text"] != free
+    # a token is a byte here, and what was given says nothing of how sure the model is
+    assert choice["logprobs"]["token_logprobs"][:4] == [None] * 4
+    assert None not in choice["logprobs"]["token_logprobs"][4:]
 
 
 async def test_whole_answer(api: TestClient[Any, Any]) -> None:

@@ -13,6 +13,11 @@ def test_defaults_are_greedy() -> None:
     assert (params.stop, params.logprobs, params.stream, params.user) == ((), None, False, None)
 
 
+def test_a_beginning_may_be_given() -> None:
+    assert parse({"prompt": "x"}).begins_with == ""
+    assert parse({"prompt": "x", "begins_with": " ret"}).begins_with == " ret"
+
+
 def test_token_ids_and_their_batch_of_one() -> None:
     assert parse({"prompt": [1, 2]}).prompt == (1, 2)
     assert parse({"prompt": [[1, 2]]}).prompt == (1, 2)
@@ -44,6 +49,8 @@ def test_one_stop_string_or_several() -> None:
         ({"prompt": "x", "n": 2}, "n"),
         ({"prompt": "x", "echo": True}, "echo"),
         ({"prompt": "x", "top_p": 0.5}, "top_p"),
+        ({"prompt": "x", "begins_with": 3}, "begins_with"),
+        ({"prompt": "x", "begins_with": "x" * 1001}, "begins_with"),
     ],
 )
 def test_the_field_at_fault_is_named(body: dict[str, Any], field: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import pytest
 from tokenizers import Tokenizer
 
+from lsp_server.inference.engine.constraint import Vocabulary
 from lsp_server.inference.engine.generate import PromptError, Token
 from lsp_server.inference.server.params import RequestError, parse
 from lsp_server.inference.server.worker import End, Event, Job, Loaded, Worker
@@ -53,7 +54,7 @@ def generator() -> FakeGenerator:
 async def worker(generator: Any, tmp_path: Path) -> Worker:
     write_tokenizer(tmp_path)
     tokenizer = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
-    worker = Worker(lambda _: Loaded(generator, tokenizer))
+    worker = Worker(lambda _: Loaded(generator, tokenizer, Vocabulary({})))
     worker.start()
     await until(lambda: worker.state.status == "ready")
     return worker
