@@ -59,7 +59,7 @@ class Prompter:
         else:
             known, withheld = split_at_token_boundary(at.prefix)
         began = time.monotonic()
-        context = await self._choose(request, known, at.suffix)
+        context = await self._choose(request, at)
         if self.held is not None and not idle:
             context = self.held.prefer(at, context, self._tokens(at))
             self.held.hold(at, context)
@@ -88,7 +88,7 @@ class Prompter:
         before = min(wanted.prefix_tokens, len(at.prefix) // CHARACTERS_PER_TOKEN)
         return before + min(wanted.suffix_tokens, len(at.suffix) // CHARACTERS_PER_TOKEN)
 
-    async def _choose(self, request: CompletionRequest, prefix: str, suffix: str) -> Chosen:
+    async def _choose(self, request: CompletionRequest, at: Anchor) -> Chosen:
         """What the workspace has to say, unless the request brings that itself."""
         if request.cross_file or request.file is None:
             return Chosen()
@@ -98,10 +98,10 @@ class Prompter:
         question = Question(
             file=request.file,
             language_id=request.language,
-            prefix=prefix,
-            suffix=suffix,
+            prefix=at.prefix,
+            suffix=at.suffix,
             budget=wanted.cross_file_tokens,
             count=self.builder.count,
-            shown=(max(0, len(prefix) - shown_before), len(prefix) + shown_after),
+            shown=(max(0, len(at.prefix) - shown_before), len(at.prefix) + shown_after),
         )
         return await self.context.choose(question, self.settings.context.deadline_ms / 1000)

@@ -406,8 +406,12 @@ class CompletionService:
     def _prepare(self, now: Anchor, text: str, request: CompletionRequest) -> None:
         """Have the idle model write what would follow if the suggestion were accepted."""
         expected = Anchor(now.document, now.prefix + text, now.suffix)
-        busy = self._generation is not None and not self._generation.done
-        if busy or now != self._asked or expected == self._prepared or not self._works_ahead():
+        if (
+            self._is_busy()
+            or now != self._asked
+            or expected == self._prepared
+            or not self._works_ahead()
+        ):
             return
         self._prepared = expected
         if any(_goes_on(known) for known in self._cache.recall(expected)):
@@ -416,6 +420,9 @@ class CompletionService:
         if aim.scope.kind != "nothing":
             self._begin(aim, request)
 
+    def _is_busy(self) -> bool:
+        return self._generation is not None and not self._generation.done
+
     def _works_ahead(self) -> bool:
         """Whether the model may be given work that nobody waits for."""
         wanted, client = self._settings.completion, self._backend.client
@@ -423,8 +430,7 @@ class CompletionService:
 
     def _reader(self) -> tuple[CompletionsClient, Prompter] | None:
         client, prompter = self._backend.client, self._prompter()
-        busy = self._generation is not None and not self._generation.done
-        if client is None or prompter is None or busy or not self._works_ahead():
+        if client is None or prompter is None or self._is_busy() or not self._works_ahead():
             return None
         return client, prompter
 
