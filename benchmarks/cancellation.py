@@ -11,17 +11,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import random
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
 
 from benchmarks.common import print_setting, spread
-from lsp_server.inference import state
+from benchmarks.own_engine import own_engine
 from lsp_server.inference.client import CompletionsClient
 from lsp_server.inference.engines import chosen_model
-from lsp_server.inference.supervisor import LocalEngine, stop_all
 from lsp_server.settings import Settings
 
 PREFILL_TOKENS = 4000
@@ -35,30 +32,17 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=50, help="cancellations of each kind")
     args = parser.parse_args()
     model = args.model or chosen_model(Settings())
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ[state.STATE_VARIABLE] = folder
-        asyncio.run(run(model, args.repeat))
+    asyncio.run(run(model, args.repeat))
 
 
 async def run(model: str, repeat: int) -> None:
     """Measure both kinds of cancellation and print their spread."""
-    engine = LocalEngine(
-        state.ServerSpec(model), idle_minutes=5, user="benchmark", on_state=lambda _: None
-    )
-    engine.start()
-    try:
-        while engine.client is None:
-            if engine.state.status == "failed":
-                raise SystemExit(engine.state.message)
-            await asyncio.sleep(0.1)
+    async with own_engine(model) as client:
         print_setting()
         print(f"model:   {model}")
         for name, hang_up in (("decode", in_decode), ("prefill", in_prefill)):
-            times = [await time_one(engine.client, hang_up, seed) for seed in range(repeat)]
+            times = [await time_one(client, hang_up, seed) for seed in range(repeat)]
             print(f"{name}: {spread(times, 99)}")
-    finally:
-        await engine.close()
-        await stop_all()
 
 
 async def time_one(

@@ -18,10 +18,8 @@ import argparse
 import asyncio
 import json
 import math
-import os
 import random
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -32,11 +30,10 @@ from tqdm import tqdm
 
 from benchmarks.common import print_setting
 from benchmarks.first_line import first_line, read_rows
+from benchmarks.own_engine import own_engine
 from lsp_server.completion.builder import load_builder
-from lsp_server.inference import state
 from lsp_server.inference.client import CompletionsClient
 from lsp_server.inference.engines import chosen_model
-from lsp_server.inference.supervisor import LocalEngine, stop_all
 from lsp_server.prompt.boundary import split_before_piece
 from lsp_server.prompt.layout import PromptBuilder
 from lsp_server.settings import Settings
@@ -98,36 +95,23 @@ def main() -> None:
     parser.add_argument("--model", help="another model than the default one")
     parser.add_argument("--save", type=Path, help="write the lines' figures, as JSON lines")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ[state.STATE_VARIABLE] = folder
-        asyncio.run(run(args))
+    asyncio.run(run(args))
 
 
 async def run(args: argparse.Namespace) -> None:
     """Generate the lines of every file and print their tables."""
     model = args.model or chosen_model(Settings())
     builder = load_builder(model)
-    engine = LocalEngine(
-        state.ServerSpec(model), idle_minutes=5, user="benchmark", on_state=lambda _: None
-    )
-    engine.start()
-    try:
-        while engine.client is None:
-            if engine.state.status == "failed":
-                raise SystemExit(engine.state.message)
-            await asyncio.sleep(0.1)
+    async with own_engine(model) as client:
         print_setting()
         for file in args.rows:
             rows = list(read_rows(file))
             if args.limit and args.limit < len(rows):
                 rows = random.Random(args.seed).sample(rows, args.limit)
             shown = tqdm(rows, disable=not sys.stderr.isatty())
-            lines = [await generate(engine.client, builder, row) for row in shown]
+            lines = [await generate(client, builder, row) for row in shown]
             report(file.name, [line for line in lines if line.logprobs])
             save(args.save, file.name, lines)
-    finally:
-        await engine.close()
-        await stop_all()
 
 
 async def generate(client: CompletionsClient, builder: PromptBuilder, row: dict[str, Any]) -> Line:
