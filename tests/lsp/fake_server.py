@@ -88,7 +88,8 @@ class FakeService:
         return Suggestion(text, seen)
 
     async def close(self) -> None:
-        print("closed", file=sys.stderr, flush=True)
+        sys.stderr.write("closed\n")  # in one piece, also where Python does not buffer
+        sys.stderr.flush()
         if any("!stuck" in each.detail for each in self.receipts):
             time.sleep(600)
 
