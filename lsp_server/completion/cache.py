@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from lsp_server.completion.types import Anchor, Outcome, Work
+from lsp_server.prompt.boundary import AUTO_CLOSED
 
 ENTRIES_KEPT = 200
 CHARACTERS_KEPT = 8_000_000
@@ -14,8 +15,6 @@ CHARACTERS_KEPT = 8_000_000
 
 MOST_CLOSED = 2
 """Characters that an editor may add after the cursor as a bracket or quote is typed."""
-
-_AUTO_CLOSED = ")]}\"'`>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ def agreement(anchor: Anchor, now: Anchor) -> str | None:
     if not 0 <= closed <= MOST_CLOSED or not now.suffix.endswith(anchor.suffix):
         return None
     typed = now.prefix[len(anchor.prefix) :]
-    if now.suffix[:closed].strip(_AUTO_CLOSED) or closed > len(typed):
+    if now.suffix[:closed].strip(AUTO_CLOSED) or closed > len(typed):
         return None
     return typed
 

@@ -9,7 +9,11 @@ from lsp_server.completion.held_context import HeldContext
 from lsp_server.completion.types import Anchor, CompletionRequest, Work
 from lsp_server.context.cross_file import CrossFile, Question
 from lsp_server.context.steadiness import Chosen
-from lsp_server.prompt.boundary import split_at_token_boundary, split_before_piece
+from lsp_server.prompt.boundary import (
+    split_at_token_boundary,
+    split_before_piece,
+    without_closers,
+)
 from lsp_server.prompt.layout import PromptBuilder
 from lsp_server.prompt.types import Budget, Order, Prompt
 from lsp_server.settings import Settings
@@ -39,6 +43,14 @@ class Prompter:
     builder: PromptBuilder
     held: HeldContext | None = None
     for_ours: bool = False
+
+    @property
+    def order_within_line(self) -> Order:
+        """The order of prompts for a cursor that has text before it on its line."""
+        wanted = self.settings.prompt.order
+        if wanted != "auto":
+            return wanted
+        return self.builder.template.order_for(at_line_start=False, is_healed=self.for_ours)
 
     async def ask(
         self,
@@ -70,11 +82,12 @@ class Prompter:
         prompt = self.builder.build(
             path=request.path,
             prefix=known,
-            suffix=at.suffix,
+            suffix=without_closers(at.suffix),
             cross_file=request.cross_file or context.snippets,
             repository=request.repository,
             budget=Budget(wanted.prefix_tokens, wanted.suffix_tokens, wanted.cross_file_tokens),
             order=order or (None if wanted.order == "auto" else wanted.order),
+            is_healed=self.for_ours,
             max_new_tokens=self.settings.completion.max_tokens,
         )
         work.stages_ms["prompt"] = 1000 * (time.monotonic() - began)

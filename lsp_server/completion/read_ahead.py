@@ -91,7 +91,7 @@ class ReadAhead:
 async def _read(client: CompletionsClient, prompter: Prompter, document: CompletionRequest) -> None:
     at = document.anchor()
     # the order of the requests to come: at a line's start the one in the other order was made
-    order = prompter.builder.template.within_line
+    order = prompter.order_within_line
     asked = await prompter.ask(document, at, Work(), order, idle=True)
     stream = client.stream(asked.prompt.ids, max_tokens=1, background=True)
     async with aclosing(stream) as chunks:

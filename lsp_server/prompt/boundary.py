@@ -1,4 +1,5 @@
-"""The token boundary at the cursor."""
+"""What a prompt holds of the text right at the cursor: it ends where a token does, and stays the
+same while an editor opens and closes brackets there."""
 
 from __future__ import annotations
 
@@ -8,6 +9,9 @@ from lsp_server.prompt.tokenizer import Tokenizer
 
 MOST_WITHHELD = 40
 """Characters; each token that is withheld is one more to generate."""
+
+AUTO_CLOSED = ")]}\"'`>"
+"""What editors add after the cursor, as a bracket or quote is typed."""
 
 _TYPED = "a"
 _WORD = re.compile(r"\s?[^\w\s]*\w*\Z")
@@ -42,6 +46,16 @@ def split_before_piece(prefix: str, tokenizer: Tokenizer) -> tuple[str, str]:
     if len(withheld) > MOST_WITHHELD or not _is_unicode(withheld):
         return split_at_token_boundary(prefix)
     return prefix[: len(prefix) - len(withheld)], withheld
+
+
+def without_closers(suffix: str) -> str:
+    """The text after the cursor to show the model: not the rest of a line that only closes.
+
+    It comes and goes as one types, and where the suffix stands first in a prompt, all would be read
+    anew each time. Without it the model writes the same (see benchmarks/README.md).
+    """
+    rest, newline, below = suffix.partition("\n")
+    return suffix if rest.strip(AUTO_CLOSED + " \t\r") else newline + below
 
 
 def _is_unicode(text: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 
 from lsp_server.prompt import templates
@@ -22,6 +23,9 @@ from lsp_server.prompt.types import Budget, Order, Prompt, Snippet
 CHARS_PER_TOKEN = 8
 # A shorter piece of a snippet tells the model nothing.
 MIN_SNIPPET_TOKENS = 16
+# Such a part of the prefix's budget is kept for the cursor's line where that begins the middle,
+# however long it is, so that the cut at the prefix's start does not follow what is typed.
+LINE_SHARE = 8
 
 
 class PromptBuilder:
@@ -54,6 +58,7 @@ class PromptBuilder:
         repository: str = "",
         budget: Budget | None = None,
         order: Order | None = None,
+        is_healed: bool = False,
         max_new_tokens: int = 128,
     ) -> Prompt:
         """The prompt for a cursor between `prefix` and `suffix`, which are the whole document.
@@ -62,28 +67,39 @@ class PromptBuilder:
         than the budget is cut inside). `cross_file` is best first; the best stands last, next to
         the current file. Line ends become `\\n`. Prompt and `max_new_tokens` together fit the
         window: where the budgets do not, cross-file text yields first. `order` is used when the
-        model can take it, else, and when None, the template's own choice.
+        model can take it, else, and when None, the template's own choice, for which `is_healed` is
+        meant (`Template.order_for`). In the order `line`, a line that is too long for its share of
+        the prefix's budget stays in the prefix. In the order `left`, the prefix has the room that
+        other files leave of theirs.
 
         Raises ValueError when the window has no room for any text.
         """
-        if order not in self.template.orders:
-            order = self.template.order_for(_at_line_start(prefix))
+        budget = budget or Budget()
+        order = self._order(order, prefix, suffix, is_healed)
+        if order == "left":
+            budget = replace(budget, suffix=0)
         sequence = self.template.sequence(order)
-        budget = self._within_window(budget or Budget(), sequence, max_new_tokens)
+        budget = self._within_window(budget, sequence, max_new_tokens)
+        line_budget = budget.prefix // LINE_SHARE if Slot.LINE in sequence else 0
+        above, line = self._split_line(prefix, line_budget)
         snippets, header = self._cross_file(cross_file, repository, path, budget.cross_file)
+        if order == "left":
+            spare = budget.cross_file - len(snippets) - len(header)
+            budget = replace(budget, prefix=budget.prefix + spare)
         lead = " " if self.template.leading_space and not snippets else ""
         parts = {
             Slot.SNIPPETS: snippets,
             Slot.HEADER: header,
-            Slot.PREFIX: self._end_of(prefix, budget.prefix, lead),
+            Slot.PREFIX: self._end_of(above, budget.prefix - line_budget, lead),
             Slot.SUFFIX: self._start_of(suffix, budget.suffix),
+            Slot.LINE: line,
         }
         return Prompt(
             ids=(*self._bos(), *self._render(sequence, parts)),
             order=order,
             part_tokens={
                 "cross_file": len(snippets) + len(header),
-                "prefix": len(parts[Slot.PREFIX]),
+                "prefix": len(parts[Slot.PREFIX]) + len(line),
                 "suffix": len(parts[Slot.SUFFIX]),
             },
             stop_ids=self.stop_ids,
@@ -92,6 +108,12 @@ class PromptBuilder:
     def count(self, text: str) -> int:
         """How many tokens a text takes by itself."""
         return len(self._encode(text))
+
+    def _order(self, wanted: Order | None, prefix: str, suffix: str, is_healed: bool) -> Order:
+        if wanted == "left" or wanted in self.template.orders:
+            return wanted
+        ends_line = not suffix.partition("\n")[0].strip()
+        return self.template.order_for(_at_line_start(prefix), is_healed and ends_line)
 
     def _bos(self) -> list[int]:
         return self._render((self.template.bos,), {}) if self.template.bos else []
@@ -152,6 +174,15 @@ class PromptBuilder:
         if not text or (len(text) < MIN_SNIPPET_TOKENS and not whole):
             return []
         return self._render(form.snippet, {Slot.PATH: path, Slot.TEXT: text})
+
+    def _split_line(self, prefix: str, budget: int) -> tuple[str, list[int]]:
+        """The text above the cursor's line and that line encoded, or all as it is and nothing."""
+        start = prefix.rfind("\n") + 1
+        if len(prefix) - start <= budget * CHARS_PER_TOKEN:
+            line = self._encode(prefix[start:])
+            if len(line) <= budget:
+                return prefix[:start], line
+        return prefix, []
 
     def _start_of(self, text: str, budget: int) -> list[int]:
         """As many whole lines from the start as fit, or as much of the first line."""

@@ -20,6 +20,7 @@ class Slot(Enum):
 
     PREFIX = "the current file before the cursor"
     SUFFIX = "the current file after the cursor"
+    LINE = "the cursor's line before the cursor, where the middle begins with it"
     SNIPPETS = "the repository form's start and its snippets; empty without snippets"
     HEADER = "the current file's path in the repository form; empty without snippets"
     REPOSITORY = "the repository's name, by the form's repository_line"
@@ -27,9 +28,12 @@ class Slot(Enum):
     TEXT = "a snippet's text, ending with a line end"
 
 
-PREFIX, SUFFIX, SNIPPETS, HEADER = Slot.PREFIX, Slot.SUFFIX, Slot.SNIPPETS, Slot.HEADER
+PREFIX, SUFFIX, LINE, SNIPPETS = Slot.PREFIX, Slot.SUFFIX, Slot.LINE, Slot.SNIPPETS
+HEADER = Slot.HEADER
 REPOSITORY, PATH, TEXT = Slot.REPOSITORY, Slot.PATH, Slot.TEXT
 Parts = tuple["str | Slot", ...]
+LEFT: Parts = (SNIPPETS, HEADER, PREFIX)
+"""The order `left`, which every family can take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +51,14 @@ class RepositoryForm:
 class Template:
     """How one family of models is prompted.
 
-    `psm` and `spm` are the orders it can take (None: it was not trained on that one);
-    `at_line_start` and `within_line` the order to use by where the cursor stands. `stop` are tokens
-    that end a completion; those that a tokenizer lacks are ignored. `leading_space`: the family's
-    reference code lets sentencepiece put a space before the prefix (never before the suffix).
-    `marks` are further tokens by which `recognise` tells it from families with the same FIM tokens.
+    `psm` and `spm` are the orders it can take (None: it was not trained on that one). The order to
+    use is `healed` where the engine heals the token at the cursor and no text follows on its line,
+    and else, by where the cursor stands, `at_line_start` or `within_line`. In the order `line` a
+    key adds to the prompt's end alone, as in `spm`, while in `psm` all of the suffix moves. `stop`
+    are tokens that end a completion; those that a tokenizer lacks are ignored. `leading_space`: the
+    family's reference code lets sentencepiece put a space before the prefix (never before the
+    suffix). `marks` are further tokens by which `recognise` tells it from families with the same
+    FIM tokens.
     """
 
     name: str
@@ -62,18 +69,24 @@ class Template:
     spm: Parts | None = None
     at_line_start: Order = "psm"
     within_line: Order = "psm"
+    healed: Order = "line"
     bos: str | None = None
     leading_space: bool = False
     marks: tuple[str, ...] = ()
 
     @property
     def orders(self) -> tuple[Order, ...]:
-        """The orders this family can take."""
-        orders: tuple[Order, ...] = ("psm", "spm")
+        """The orders in which this family can fill in the middle."""
+        orders: tuple[Order, ...] = ("psm", "spm", "line")
         return tuple(order for order in orders if self._sequence(order) is not None)
 
-    def order_for(self, at_line_start: bool) -> Order:
-        """The order to use; `at_line_start`: only blanks stand before the cursor on its line."""
+    def order_for(self, at_line_start: bool, is_healed: bool) -> Order:
+        """The order to use. `at_line_start`: only blanks stand before the cursor on its line;
+        `is_healed`: nothing stands after it there, the text before it ends where a token does, and
+        what is missing of it is what the completion has to begin with
+        (`boundary.split_before_piece`)."""
+        if is_healed:
+            return self.healed
         return self.at_line_start if at_line_start else self.within_line
 
     def sequence(self, order: Order) -> Parts:
@@ -84,7 +97,8 @@ class Template:
         return sequence
 
     def _sequence(self, order: Order) -> Parts | None:
-        return self.psm if order == "psm" else self.spm
+        line = (*self.psm, LINE) if self.psm else None
+        return {"psm": self.psm, "spm": self.spm, "line": line, "left": LEFT}[order]
 
     @property
     def control_tokens(self) -> tuple[str, ...]:
@@ -164,7 +178,8 @@ _FAMILIES = (
         name="qwen2.5-coder",
         source="github.com/QwenLM/Qwen2.5-Coder examples/Qwen2.5-Coder-fim.py and "
         "Qwen2.5-Coder-repolevel-fim.py. SPM is not documented, but measured: for whole lines it "
-        "gives 62 % instead of 36 % first-line exact match (0.5B), within a line PSM is better",
+        "is better at the start of a line, and at the end of one if the token at the cursor is "
+        "healed; before text that follows on the line PSM is (benchmarks/README.md)",
         repository=RepositoryForm(
             start=("<|repo_name|>", REPOSITORY),
             snippet=("<|file_sep|>", PATH, TEXT),
@@ -190,6 +205,7 @@ _FAMILIES = (
         ),
         at_line_start="spm",
         within_line="psm",
+        healed="spm",
         stop=(
             *("<|endoftext|>", "<|im_end|>", "<|im_start|>", "<|file_sep|>", "<|repo_name|>"),
             *_PIPE_FIM,
@@ -252,6 +268,7 @@ _FAMILIES = (
         spm=(SNIPPETS, HEADER, "<fim_suffix>", SUFFIX, "<fim_prefix>", PREFIX, "<fim_middle>"),
         at_line_start="spm",
         within_line="spm",
+        healed="spm",
         stop=(*_STARCODER_STOP, *_PLAIN_FIM),
         marks=("<user>",),
     ),
@@ -285,6 +302,7 @@ _FAMILIES = (
         spm=("[SUFFIX]", SUFFIX, "[PREFIX]", SNIPPETS, HEADER, PREFIX),
         at_line_start="spm",
         within_line="spm",
+        healed="spm",
         stop=("</s>", "[SUFFIX]", "[PREFIX]", "[MIDDLE]"),
     ),
     Template(
@@ -302,6 +320,7 @@ _FAMILIES = (
         ),
         at_line_start="spm",
         within_line="spm",
+        healed="spm",
         stop=("<[end▁of▁sentence]>", "<[begin▁of▁sentence]>", "<[SEP▁TOKEN]>", *_SEED_FIM),
     ),
 )

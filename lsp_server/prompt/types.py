@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Order = Literal["psm", "spm"]
-"""Order of the parts: prefix-suffix-middle or suffix-prefix-middle (arXiv 2207.14255)."""
+Order = Literal["psm", "spm", "line", "left"]
+"""Order of the parts: prefix-suffix-middle or suffix-prefix-middle (arXiv 2207.14255); `line`, that
+is prefix-suffix-middle with the middle begun by what stands before the cursor on its line; or only
+what stands left of the cursor, for the model to go on with as with any text."""
 
 
 @dataclass(frozen=True, slots=True)

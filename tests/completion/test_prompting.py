@@ -24,14 +24,35 @@ class Context:
         return Chosen()
 
 
-async def test_the_context_sees_what_is_withheld_from_the_model() -> None:
-    """The receiver before the cursor, above all."""
-    context: Any = Context()
+TEXT = "return account.bal"
+REQUEST = CompletionRequest("a.py", "python", TEXT, len(TEXT), file=Path("a.py"))
+
+
+def prompter(context: Any, *, for_ours: bool) -> Prompter:
     template = TEMPLATES["qwen2.5-coder"]
     builder = PromptBuilder(byte_level(list(template.control_tokens)), template, window=2048)
-    prompter = Prompter(Settings(), context, builder, for_ours=True)
-    text = "return account.bal"
-    request = CompletionRequest("a.py", "python", text, len(text), file=Path("a.py"))
-    asked = await prompter.ask(request, request.anchor(), Work())
+    return Prompter(Settings(), context, builder, for_ours=for_ours)
+
+
+async def test_the_context_sees_what_is_withheld_from_the_model() -> None:
+    """The receiver before the cursor, above all."""
+    context = Context()
+    asked = await prompter(context, for_ours=True).ask(REQUEST, REQUEST.anchor(), Work())
     assert asked.withheld
-    assert context.asked[0].prefix == text
+    assert context.asked[0].prefix == TEXT
+
+
+async def test_the_order_depends_on_whether_the_engine_heals_tokens() -> None:
+    for for_ours, order in ((True, "spm"), (False, "psm")):
+        work, made = Work(), prompter(Context(), for_ours=for_ours)
+        await made.ask(REQUEST, REQUEST.anchor(), work)
+        assert work.order == made.order_within_line == order
+
+
+async def test_a_bracket_that_the_editor_closes_leaves_the_prompt_as_it_is() -> None:
+    made = prompter(Context(), for_ours=True)
+    prompts = []
+    for text, offset in (("f(", 2), ("f()", 2)):
+        request = CompletionRequest("a.py", "python", text + "\nb = 2\n", offset)
+        prompts.append((await made.ask(request, request.anchor(), Work())).prompt.ids)
+    assert prompts[0] == prompts[1]

@@ -8,6 +8,7 @@ from lsp_server.prompt.boundary import (
     MOST_WITHHELD,
     split_at_token_boundary,
     split_before_piece,
+    without_closers,
 )
 from lsp_server.prompt.tokenizer import Tokenizer
 from tests.prompt.tiny_tokenizers import sentencepiece
@@ -86,3 +87,20 @@ def test_what_is_shown_is_tokenized_alike_when_letters_follow(
     known, _ = split_before_piece(prefix, qwen)
     ids = qwen.encode(known)
     assert qwen.encode(prefix + typed)[: len(ids)] == ids
+
+
+@pytest.mark.parametrize(
+    ("suffix", "shown"),
+    [
+        (")\nb", "\nb"),
+        ('")]}  \nb', "\nb"),
+        ("  \r\nb", "\nb"),
+        ("\n)\n", "\n)\n"),
+        (");\nb", ");\nb"),
+        (", c)\n", ", c)\n"),
+        (")", ""),
+        ("", ""),
+    ],
+)
+def test_what_only_closes_the_line_is_not_shown(suffix: str, shown: str) -> None:
+    assert without_closers(suffix) == shown

@@ -70,10 +70,9 @@ def head(one: Prompt, other: Prompt) -> int:
 
 
 def test_short_files_go_in_whole(builder: PromptBuilder) -> None:
-    prompt = build(builder, "a = 1\nb = ", "\nc = 3\n")
+    prompt = build(builder, "a = 1\nb = ", "\nc = 3\n", order="psm")
     assert part(builder, prompt, "<|fim_prefix|>") == "a = 1\nb = "
     assert part(builder, prompt, "<|fim_suffix|>") == "\nc = 3\n"
-    assert prompt.order == "psm"
     assert prompt.part_tokens == {
         "cross_file": 0,
         "prefix": len(builder.tokenizer.encode("a = 1\nb = ")),
@@ -90,11 +89,37 @@ def test_the_order_follows_the_cursor(builder: PromptBuilder, prefix: str, order
     assert build(builder, prefix).order == order
 
 
+@pytest.mark.parametrize(
+    ("suffix", "order"), [("", "spm"), ("\nc\n", "spm"), ("  \r\n", "spm"), (" + c\n", "psm")]
+)
+def test_with_healing_it_follows_what_stands_after_the_cursor(
+    builder: PromptBuilder, suffix: str, order: str
+) -> None:
+    prompt = builder.build(path="a.py", prefix="a = b", suffix=suffix, is_healed=True)
+    assert prompt.order == order
+
+
 def test_an_order_that_the_model_takes_can_be_asked_for(
     builder: PromptBuilder, deepseek_builder: PromptBuilder
 ) -> None:
     assert build(builder, "a\n", order="psm").order == "psm"
     assert build(deepseek_builder, "a\n", order="spm").order == "psm"
+
+
+def test_the_cursors_line_begins_the_middle(builder: PromptBuilder) -> None:
+    prompt = build(builder, "a = 1\nb = ", "\nc = 3\n", order="line")
+    assert part(builder, prompt, "<|fim_prefix|>") == "a = 1\n"
+    assert part(builder, prompt, "<|fim_suffix|>") == "\nc = 3\n"
+    assert part(builder, prompt, "<|fim_middle|>") == "b = "
+    assert prompt.part_tokens["prefix"] == len(prompt.ids) - prompt.part_tokens["suffix"] - 3
+    assert build(builder, "a\n", order="line").ids == build(builder, "a\n", order="psm").ids
+
+
+@pytest.mark.parametrize("line", ["x = (" + "b + " * 30, "é" * 100_000])
+def test_a_long_line_stays_in_the_prefix(builder: PromptBuilder, line: str) -> None:
+    prompt = build(builder, "a = 1\n" + line, budget=Budget(160, 20, 0), order="line")
+    assert part(builder, prompt, "<|fim_middle|>") == ""
+    assert line.endswith(part(builder, prompt, "<|fim_prefix|>")[-20:])
 
 
 def test_empty_documents(builder: PromptBuilder) -> None:
@@ -158,7 +183,7 @@ def test_form_feeds_and_line_separators_are_no_line_ends(builder: PromptBuilder)
     suffix=documents,
     snippets=st.lists(st.builds(Snippet, st.text(max_size=20), documents), max_size=3),
     budget=st.builds(Budget, *[st.integers(0, 200)] * 3),
-    order=st.sampled_from(["psm", "spm", None]),
+    order=st.sampled_from(["psm", "spm", "line", None]),
     window=st.integers(40, 700),
 )
 def test_budgets_and_the_window_hold(
@@ -317,3 +342,20 @@ def test_a_leading_space_is_within_the_budget() -> None:
     for budget in range(1, 40):
         prompt = build(builder, "9=1\n" * 20, "", Budget(budget, 0, 0))
         assert 0 < prompt.part_tokens["prefix"] <= budget
+
+
+def test_left_is_only_what_stands_before_the_cursor(builder: PromptBuilder) -> None:
+    prompt = build(builder, "a = 1\nb =", "\nc = 3\n", order="left")
+    assert builder.tokenizer.decode(prompt.ids) == "a = 1\nb ="
+    assert prompt.part_tokens["suffix"] == 0
+
+
+def test_left_has_the_room_that_other_files_leave(builder: PromptBuilder) -> None:
+    budget, prefix = Budget(100, 100, 50), "x = 1\n" * 99
+    alone = build(builder, prefix, budget=budget, order="left")
+    other = build(
+        builder, prefix, budget=budget, order="left", snippets=(Snippet("o.py", "y = 2\n"),)
+    )
+    for prompt in (alone, other):
+        assert 140 < sum(prompt.part_tokens.values()) <= 150
+    assert other.part_tokens["prefix"] < alone.part_tokens["prefix"]

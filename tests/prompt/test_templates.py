@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from lsp_server.inference.engine.kv_cache import common_prefix
 from lsp_server.prompt.layout import PromptBuilder
 from lsp_server.prompt.templates import TEMPLATES, NoTemplateError, Slot, Template, recognise
 from lsp_server.prompt.tokenizer import Tokenizer
@@ -118,20 +119,35 @@ def test_the_repository_form(family: str, order: Order, expected: str) -> None:
     assert written(family, order, repository=True) == expected
 
 
-def test_qwen_chooses_its_order_by_the_cursor() -> None:
+def test_qwen_chooses_its_order_by_the_cursor_unless_it_heals() -> None:
     template = TEMPLATES["qwen2.5-coder"]
-    assert template.order_for(at_line_start=True) == "spm"
-    assert template.order_for(at_line_start=False) == "psm"
+    assert template.order_for(at_line_start=True, is_healed=False) == "spm"
+    assert template.order_for(at_line_start=False, is_healed=False) == "psm"
+    assert template.order_for(at_line_start=False, is_healed=True) == "spm"
+
+
+@pytest.mark.parametrize("family", TEMPLATES)
+def test_where_tokens_are_healed_a_key_only_adds_to_the_prompt(family: str) -> None:
+    builder = PromptBuilder(tokenizer_of(family), TEMPLATES[family], 4096)
+    before, after = (
+        builder.build(path="a.py", prefix=prefix, suffix="\nc = 3\n", is_healed=True).ids
+        for prefix in ("a = 1\nb =", "a = 1\nb = c")
+    )
+    middle = 1  # where it stands after the prefix, it moves
+    assert common_prefix(before, after) >= len(before) - middle
+    assert len(after) > len(before)
 
 
 @pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES.keys())
 def test_every_template_is_complete(template: Template) -> None:
     assert template.source
-    assert set(template.orders) >= {template.at_line_start, template.within_line}
+    used = {template.at_line_start, template.within_line, template.healed}
+    assert set(template.orders) >= used
     for order in template.orders:
         parts = template.sequence(order)
         assert len(parts) == len(set(parts))
-        assert set(parts) >= set(Slot) - {Slot.REPOSITORY, Slot.PATH, Slot.TEXT}
+        assert set(parts) >= set(Slot) - {Slot.LINE, Slot.REPOSITORY, Slot.PATH, Slot.TEXT}
+        assert (Slot.LINE in parts) == (order == "line")
         assert set(template.stop) >= {part for part in parts if isinstance(part, str)}
 
 
