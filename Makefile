@@ -3,7 +3,7 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint install clean
+.PHONY: demo test lint settings install clean
 
 demo: install
 	$(BIN)/coder-lsp demo
@@ -15,6 +15,9 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+settings: install # what the editors ship and editors/SETTINGS.md lists, from the code
+	$(BIN)/python -m lsp_server.settings_schema
 
 install: $(VENV)/installed
 

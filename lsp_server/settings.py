@@ -5,20 +5,23 @@ Three layers, later ones win: the defaults below, the user's own file (`config.t
 `workspace/didChangeConfiguration`). A wrong value is named in a message and its default is used.
 
 An editor may pass on what a checked-out repository put into its settings, so nothing from there may
-show a private file to the model or send code to another machine: privacy is only tightened, an
-`engine.url` from the editor must be on loopback, and the API key comes only from the environment or
-the user's own file, and goes only to the URL in that file.
+show a private file to the model, send code to another machine, or have a model downloaded: privacy
+is only tightened; an `engine.url` from the editor must be on loopback; the API key comes only from
+the environment or the user's own file, and goes only to the URL in that file; a model that the
+editor chooses is used only when it is installed.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import operator
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Any, Literal, TypeVar
 
 import attrs
 import cattrs
@@ -30,15 +33,15 @@ CONFIG_VARIABLE = "CODER_LSP_CONFIG"
 T = TypeVar("T")
 
 
-def _setting(default: T, doc: str) -> T:
-    """A settings field: its default, and one sentence for the documentation."""
-    field: T = attrs.field(default=default, metadata={"doc": doc})
+def _setting(default: T, doc: str, **bounds: float) -> T:
+    """A settings field: its default, a description, and bounds by the keywords of JSON Schema."""
+    field: T = attrs.field(default=default, metadata={"doc": doc, "bounds": bounds})
     return field
 
 
 def _names(doc: str) -> list[str]:
     """A settings field that is a list of names or patterns, empty at first."""
-    field: list[str] = attrs.field(factory=list, metadata={"doc": doc})
+    field: list[str] = attrs.field(factory=list, metadata={"doc": doc, "bounds": {}})
     return field
 
 
@@ -52,29 +55,43 @@ class EngineSettings:
         "an editor only loopback addresses are taken; name others in the user's config.toml.",
     )
     api_key: str | None = _setting(
-        None, f"Bearer token for engine.url (config.toml or {API_KEY_VARIABLE} only)."
+        None,
+        f"Bearer token for engine.url, from the user's config.toml or {API_KEY_VARIABLE} only; not "
+        "taken from an editor.",
     )
     remote_model: str | None = _setting(
         None, "Name of the model as engine.url knows it; its own default when not set."
     )
     device: Literal["auto", "cpu", "cuda"] = _setting("auto", "Where the local model runs.")
-    threads: int | None = _setting(
-        None, "CPU threads of the model server; all cores but one when not set."
+    download: bool = _setting(
+        True,
+        "Whether a model that is not installed is fetched. What an editor's settings choose never "
+        "is, and an editor can only switch this off.",
     )
-    kv_slots: int = _setting(4, "How many prompts' KV caches are kept for reuse.")
-    idle_minutes: float = _setting(30.0, "Minutes without a request before the model is unloaded.")
-    timeout_seconds: float = _setting(10.0, "Longest a completion may take.")
+    threads: int | None = _setting(
+        None, "CPU threads of the model server; all cores but one when not set.", minimum=1
+    )
+    kv_slots: int = _setting(4, "How many prompts' KV caches are kept for reuse.", minimum=1)
+    kv_megabytes: int = _setting(
+        2048, "Most memory for kept KV caches, in MiB; one prompt's is always kept.", minimum=1
+    )
+    idle_minutes: float = _setting(
+        30.0, "Minutes without a request before the model is unloaded.", exclusiveMinimum=0
+    )
+    timeout_seconds: float = _setting(10.0, "Longest a completion may take.", exclusiveMinimum=0)
 
 
 @attrs.frozen
 class PromptSettings:
     """How much of what goes into the prompt, in tokens."""
 
-    prefix_tokens: int = _setting(1024, "Most tokens of text before the cursor.")
-    suffix_tokens: int = _setting(256, "Most tokens of text after the cursor.")
-    cross_file_tokens: int = _setting(512, "Most tokens of other files.")
-    order: Literal["auto", "psm", "spm"] = _setting(
-        "auto", "Order of the parts; auto chooses by model and cursor, as measured."
+    prefix_tokens: int = _setting(1024, "Most tokens of text before the cursor.", minimum=1)
+    suffix_tokens: int = _setting(256, "Most tokens of text after the cursor.", minimum=0)
+    cross_file_tokens: int = _setting(512, "Most tokens of other files.", minimum=0)
+    order: Literal["auto", "psm", "spm", "line", "left"] = _setting(
+        "auto",
+        "Order of the parts; auto chooses by model and cursor, as measured; left: only what stands "
+        "before the cursor, without fill-in-the-middle (to compare).",
     )
 
 
@@ -87,10 +104,13 @@ class CompletionSettings:
         "When the model is asked: at every request of the editor; after a pause that follows how "
         "fast you type; or only when you ask for a suggestion.",
     )
-    max_tokens: int = _setting(96, "Most tokens generated for one suggestion.")
-    max_lines: int = _setting(8, "Most lines of one suggestion.")
+    max_tokens: int = _setting(96, "Most tokens generated for one suggestion.", minimum=1)
+    max_lines: int = _setting(8, "Most lines of one suggestion.", minimum=1)
     min_confidence: float = _setting(
-        0.0, "Least probability that the model gives its tokens on average, from 0 to 1."
+        0.0,
+        "Least probability that the model gives its tokens on average.",
+        minimum=0,
+        maximum=1,
     )
     before_text: bool = _setting(
         False, "Whether something is suggested before text that follows on the cursor's line."
@@ -123,13 +143,15 @@ class ContextSettings:
 
     enabled: bool = _setting(True, "Whether other files of the workspace are shown to the model.")
     deadline_ms: int = _setting(
-        40, "Longest that choosing cross-file context may hold up a request."
+        40,
+        "Longest that choosing cross-file context may hold up a request, in milliseconds.",
+        minimum=1,
     )
     exclude: list[str] = _names(
         "Files left out beside those that git ignores: patterns as in .gitignore, from the "
         "workspace's root."
     )
-    max_file_bytes: int = _setting(1_000_000, "Larger files are left out.")
+    max_file_bytes: int = _setting(1_000_000, "Larger files are left out.", minimum=1)
 
 
 @attrs.frozen
@@ -144,7 +166,8 @@ class PrivacySettings:
         "edited."
     )
     fine: list[str] = _names(
-        "Patterns as in .gitignore that the built-in list does not apply to (config.toml only)."
+        "Patterns as in .gitignore that the built-in list does not apply to, from the user's "
+        "config.toml only; not taken from an editor."
     )
 
 
@@ -163,8 +186,9 @@ class Settings:
 
     model: str | None = _setting(
         None,
-        "Name from `coder-lsp models list`, a hub id, or a local directory; chosen by the hardware "
-        "when not set.",
+        "Name from `coder-lsp models list`, a hub id, or a local directory or GGUF file; chosen by "
+        "the hardware when not set. From an editor only names are taken, and only of models that "
+        "are installed (`coder-lsp models pull NAME`).",
     )
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "info", "How much the log file says. File text is never logged."
@@ -177,22 +201,44 @@ class Settings:
     statistics: StatisticsSettings = attrs.field(factory=StatisticsSettings)
 
 
-_POSITIVE = {
-    "engine.threads",
-    "engine.kv_slots",
-    "engine.idle_minutes",
-    "engine.timeout_seconds",
-    "prompt.prefix_tokens",
-    "completion.max_tokens",
-    "completion.max_lines",
-    "context.deadline_ms",
-    "context.max_file_bytes",
-}
-_NOT_NEGATIVE = {
-    "prompt.suffix_tokens",
-    "prompt.cross_file_tokens",
-    "completion.min_confidence",
-}
+@attrs.frozen
+class Setting:
+    """One setting: its dotted name, annotation, default, and bounds by JSON Schema's keywords."""
+
+    name: str
+    type: Any
+    default: Any
+    doc: str
+    bounds: Mapping[str, float]
+
+
+@cache
+def reference() -> dict[str, Setting]:
+    """Every setting by its dotted name, in the order of the documentation."""
+    return {setting.name: setting for setting in _settings_of(Settings)}
+
+
+@cache
+def groups() -> dict[str, str]:
+    """The groups of settings in order, each with what it is about."""
+    fields = attrs.fields(attrs.resolve_types(Settings))
+    return {field.name: str(group.__doc__) for field in fields if (group := _group(field))}
+
+
+def _settings_of(cls: type, group: str = "") -> Iterator[Setting]:
+    for field in attrs.fields(attrs.resolve_types(cls)):
+        if inner := _group(field):
+            yield from _settings_of(inner, f"{field.name}.")
+        else:
+            default = [] if isinstance(field.default, attrs.Factory) else field.default  # type: ignore[arg-type]
+            yield Setting(f"{group}{field.name}", field.type, default, **field.metadata)
+
+
+def _group(field: attrs.Attribute[Any]) -> type | None:
+    """The class of a group of settings; None where the field is a setting itself."""
+    return field.type if field.type is not None and attrs.has(field.type) else None
+
+
 _converter = cattrs.Converter(forbid_extra_keys=False)
 
 
@@ -213,10 +259,7 @@ def load(editor: Mapping[str, Any] | None = None) -> tuple[Settings, list[str]]:
     default is used.
     """
     problems: list[str] = []
-    user = _checked(_read_user_file(problems), str(config_file()), problems)
-    key = os.environ.get(API_KEY_VARIABLE, "").strip()
-    if key:
-        user["engine.api_key"] = key
+    user = {name: value for layer in _layers(problems).values() for name, value in layer.items()}
     sent = _checked(editor or {}, "the editor's settings", problems)
     refused = {name: sent.pop(name) for name in list(sent) if not _allowed(name, sent[name])}
     problems += [_REFUSED[n].format(value=v, file=config_file()) for n, v in refused.items()]
@@ -229,11 +272,39 @@ def load(editor: Mapping[str, Any] | None = None) -> tuple[Settings, list[str]]:
             f"the API key is not sent to engine.url {url!r}, since that comes from the editor: "
             f"name it in {config_file()}."
         )
+    if _what_is_fetched(flat) != _what_is_fetched(user) or not user.get(_DOWNLOAD, True):
+        flat[_DOWNLOAD] = False
     return _build(flat), problems
 
 
+def origins() -> dict[str, str]:
+    """Where each of the user's own settings comes from, by dotted name; the others are defaults."""
+    return {name: source for source, layer in _layers([]).items() for name in layer}
+
+
+def _layers(problems: list[str]) -> dict[str, dict[str, Any]]:
+    """What the user set, by where; later ones win."""
+    file = str(config_file())
+    key = os.environ.get(API_KEY_VARIABLE, "").strip()
+    return {
+        file: _checked(_read_user_file(problems), file, problems),
+        API_KEY_VARIABLE: {"engine.api_key": key} if key else {},
+    }
+
+
+def _what_is_fetched(flat: Mapping[str, Any]) -> list[Any]:
+    """The settings that say which model is fetched, and whether more of it than its tokenizer."""
+    model, url = flat.get("model"), flat.get("engine.url")
+    return [model, url, flat.get("engine.device", "auto") if model is None else None]
+
+
 _ADDED_UP = ("privacy.never", "privacy.not_shared")
+_DOWNLOAD = "engine.download"
+NOT_FROM_EDITORS = ("engine.api_key", "privacy.fine")
+"""Settings that are taken from the user's own side only, whatever their value."""
 _REFUSED = {
+    "model": "model {value!r} is no model's name, and a path is not taken from an editor: name it "
+    "in {file}.",
     "engine.url": "engine.url {value!r} is not on this machine, so it is not taken from an editor: "
     "name it in {file}.",
     "engine.api_key": f"engine.api_key is not taken from an editor: set {API_KEY_VARIABLE} "
@@ -246,12 +317,15 @@ _URL = re.compile(
     r"https?://(?P<host>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?(/[^\s?#\\]*)?",
     re.IGNORECASE | re.ASCII,
 )
+_MODEL_NAME = re.compile(r"(?!.*\.gguf$)\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
 
 
 def _allowed(name: str, value: Any) -> bool:
     """Whether an editor, and through it a repository, may set this."""
-    if name in ("engine.api_key", "privacy.fine"):
+    if name in NOT_FROM_EDITORS:
         return False
+    if name == "model" and value is not None:
+        return _MODEL_NAME.fullmatch(value) is not None
     return name != "engine.url" or value is None or is_loopback(value)
 
 
@@ -284,79 +358,67 @@ def _parse_toml(text: str) -> dict[str, Any]:
     return tree
 
 
-def _fields(cls: type) -> dict[str, attrs.Attribute[Any]]:
-    attrs.resolve_types(cls)
-    return {field.name: field for field in attrs.fields(cls)}
-
-
 def _flatten(tree: Mapping[str, Any], problems: list[str], source: str) -> dict[str, Any]:
     """`{"engine": {"url": x}}` and `{"engine.url": x}` alike, as dotted names to values."""
     flat: dict[str, Any] = {}
     if not isinstance(tree, Mapping):
         problems.append(f"{source}: expected an object of settings, not {tree!r}.")
         return flat
-    groups = {name for name, field in _fields(Settings).items() if attrs.has(field.type or object)}
     for name, value in tree.items():
-        if name in groups and isinstance(value, Mapping):
+        if name in groups() and isinstance(value, Mapping):
             flat.update({f"{name}.{inner}": each for inner, each in value.items()})
         else:
             flat[name] = value
     return flat
 
 
-def _field_of(name: str) -> attrs.Attribute[Any] | None:
-    *group, leaf = name.split(".")
-    fields = _fields(Settings)
-    for part in group:
-        field = fields.get(part)
-        if field is None or not attrs.has(field.type or object):
-            return None
-        fields = _fields(field.type or object)
-    field = fields.get(leaf)
-    return None if field is None or attrs.has(field.type or object) else field
-
-
 def _checked(tree: Mapping[str, Any], source: str, problems: list[str]) -> dict[str, Any]:
     """The settings that fit, by dotted name; each of the others is named in `problems`."""
     fitting: dict[str, Any] = {}
     for name, value in _flatten(tree, problems, source).items():
-        field = _field_of(name)
-        if field is None:
+        setting = reference().get(name)
+        if setting is None:
             problems.append(f"{source}: there is no setting {name!r}; it is ignored.")
-        elif _fits(name, field.type, value):
-            fitting[name] = _converter.structure(value, field.type or object)
+        elif _fits(setting, value):
+            fitting[name] = _converter.structure(value, setting.type)
         else:
             problems.append(
-                f"{source}: {name} is {value!r}, expected {_describe(name, field.type)}; "
-                f"it is ignored (the default is {_default(field)!r})."
+                f"{source}: {name} is {value!r}, expected {_describe(setting)}; "
+                f"it is ignored (the default is {setting.default!r})."
             )
     return fitting
 
 
-def _describe(name: str, annotation: Any) -> str:
-    if name == "engine.url":
+def _describe(setting: Setting) -> str:
+    if setting.name == "engine.url":
         return "http:// or https://, a host, and no user name"
-    plain = isinstance(annotation, type)
-    expected = annotation.__name__ if plain else str(annotation).replace("typing.", "")
-    if name in _POSITIVE:
-        return f"{expected} above 0"
-    return f"{expected} of at least 0" if name in _NOT_NEGATIVE else expected
+    plain = isinstance(setting.type, type)
+    expected = setting.type.__name__ if plain else str(setting.type).replace("typing.", "")
+    bounds = [f"{_BOUNDS[keyword][0]} {bound}" for keyword, bound in setting.bounds.items()]
+    return f"{expected} {' and '.join(bounds)}".rstrip()
 
 
-def _fits(name: str, annotation: Any, value: Any) -> bool:
+_BOUNDS: dict[str, tuple[str, Callable[[float, float], bool]]] = {
+    "minimum": ("of at least", operator.ge),
+    "exclusiveMinimum": ("above", operator.gt),
+    "maximum": ("of at most", operator.le),
+}
+
+
+def _fits(setting: Setting, value: Any) -> bool:
     """Strict: cattrs would turn "7" into 7 and 1 into True, and hide the mistake."""
     try:
-        if _converter.structure(value, annotation) != value:
+        if _converter.structure(value, setting.type) != value:
             return False
     except Exception:
         return False
-    if isinstance(value, bool) and annotation is not bool:
+    if isinstance(value, bool) is not (setting.type is bool):
         return False
-    if name == "engine.url" and value is not None and not _URL.fullmatch(value):
+    if setting.name == "engine.url" and value is not None and not _URL.fullmatch(value):
         return False
-    if name in _POSITIVE and value is not None and not value > 0:
-        return False
-    return not (name in _NOT_NEGATIVE and value < 0)
+    return value is None or all(
+        _BOUNDS[keyword][1](value, bound) for keyword, bound in setting.bounds.items()
+    )
 
 
 def _build(flat: Mapping[str, Any]) -> Settings:
@@ -369,34 +431,3 @@ def _build(flat: Mapping[str, Any]) -> Settings:
         else:
             settings = attrs.evolve(settings, **{leaf: value})
     return settings
-
-
-def reference() -> list[tuple[str, str, str]]:
-    """Every setting's dotted name, default and description, in order, for the documentation."""
-    rows: list[tuple[str, str, str]] = []
-    for name, field in _fields(Settings).items():
-        if attrs.has(field.type or object):
-            inner = _fields(field.type or object).items()
-            rows += [(f"{name}.{leaf}", *_documented(each)) for leaf, each in inner]
-        else:
-            rows.append((name, *_documented(field)))
-    return rows
-
-
-def _documented(field: attrs.Attribute[Any]) -> tuple[str, str]:
-    default = _default(field)
-    shown = (
-        ""
-        if default is None or default == []
-        else str(default).lower()
-        if isinstance(default, bool)
-        else str(default)
-    )
-    doc = str(field.metadata["doc"])
-    if get_origin(field.type) is Literal:
-        doc += f" One of {', '.join(get_args(field.type))}."
-    return shown, doc
-
-
-def _default(field: attrs.Attribute[Any]) -> Any:
-    return [] if isinstance(field.default, attrs.Factory) else field.default  # type: ignore[arg-type]

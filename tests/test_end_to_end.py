@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import sys
@@ -17,6 +18,7 @@ import pytest
 
 from lsp_server.inference import state
 from lsp_server.inference.supervisor import health_of, stop_all
+from lsp_server.settings import CONFIG_VARIABLE
 from tests.inference.tiny_models import write_model
 from tests.lsp.client import LspProcess, initialize_params, within
 
@@ -46,12 +48,18 @@ async def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
     await stop_all()
 
 
-def language_server() -> AbstractAsyncContextManager[LspProcess]:
-    return LspProcess.start(*SERVE, **{state.STATE_VARIABLE: os.environ[state.STATE_VARIABLE]})
+def language_server(model: Path) -> AbstractAsyncContextManager[LspProcess]:
+    """A language server of a user whose own settings name the model."""
+    folder = os.environ[state.STATE_VARIABLE]
+    user_file = Path(folder) / "config.toml"
+    user_file.write_text(f"model = {json.dumps(str(model))}\n")
+    return LspProcess.start(
+        *SERVE, **{state.STATE_VARIABLE: folder, CONFIG_VARIABLE: str(user_file)}
+    )
 
 
-async def begin(server: LspProcess, model: Path, **completion: Any) -> None:
-    options = {"model": str(model), "engine": {"device": "cpu"}, "completion": completion}
+async def begin(server: LspProcess, **completion: Any) -> None:
+    options = {"engine": {"device": "cpu"}, "completion": completion}
     await server.initialize(initialize_params("neovim"), initializationOptions=options)
     server.open(URI, TEXT)
 
@@ -77,8 +85,8 @@ async def until_asked(server: LspProcess) -> dict[str, Any]:
 
 
 async def test_from_loading_to_an_answer(model: Path) -> None:
-    async with language_server() as server:
-        await begin(server, model)
+    async with language_server(model) as server:
+        await begin(server)
         assert (await ask(server))["outcome"] == "loading"
         receipt = await until_asked(server)
         assert receipt["tokens"]["generated"] > 0
@@ -93,8 +101,8 @@ async def test_from_loading_to_an_answer(model: Path) -> None:
 
 
 async def test_typing_on_reuses_the_kv_cache(model: Path) -> None:
-    async with language_server() as server:
-        await begin(server, model)
+    async with language_server(model) as server:
+        await begin(server)
         first = await until_asked(server)
         server.change(
             URI,
@@ -113,8 +121,8 @@ async def test_typing_on_reuses_the_kv_cache(model: Path) -> None:
 
 
 async def test_killed_in_a_request_the_editor_sees_an_empty_answer(model: Path) -> None:
-    async with language_server() as server:
-        await begin(server, model, reuse=False)  # else it has the answer at hand
+    async with language_server(model) as server:
+        await begin(server, reuse=False)  # else it has the answer at hand
         await until_asked(server)
         [endpoint] = state.read_all()
         os.kill(endpoint.pid, signal.SIGSTOP)  # so that the request is surely under way
@@ -129,8 +137,8 @@ async def test_killed_in_a_request_the_editor_sees_an_empty_answer(model: Path) 
 
 
 async def test_two_language_servers_share_one_model_server(model: Path) -> None:
-    async with language_server() as one, language_server() as other:
-        await asyncio.gather(begin(one, model), begin(other, model))
+    async with language_server(model) as one, language_server(model) as other:
+        await asyncio.gather(begin(one), begin(other))
         await until_asked(one)
         await until_asked(other)
         assert len(state.read_all()) == 1
@@ -139,8 +147,8 @@ async def test_two_language_servers_share_one_model_server(model: Path) -> None:
 
 
 async def test_the_model_server_outlives_its_editors(model: Path) -> None:
-    async with language_server() as server:
-        await begin(server, model)
+    async with language_server(model) as server:
+        await begin(server)
         await until_asked(server)
         [endpoint] = state.read_all()
     health = await health_of(endpoint)
@@ -149,8 +157,8 @@ async def test_the_model_server_outlives_its_editors(model: Path) -> None:
 
 
 async def test_superseding_stops_the_engine(model: Path) -> None:
-    async with language_server() as server:
-        await begin(server, model, max_tokens=1500, max_lines=1000, reuse=False)
+    async with language_server(model) as server:
+        await begin(server, max_tokens=1500, max_lines=1000, reuse=False)
         await until_asked(server)
         [endpoint] = state.read_all()
         os.kill(endpoint.pid, signal.SIGSTOP)
@@ -167,13 +175,24 @@ async def test_superseding_stops_the_engine(model: Path) -> None:
 
 
 async def test_a_model_that_does_not_exist_is_named_once(tmp_path: Path) -> None:
-    async with language_server() as server:
-        await begin(server, tmp_path / "nowhere")
+    async with language_server(tmp_path / "nowhere") as server:
+        await begin(server)
         [message] = await server.until(server.messages)
         assert "nowhere" in message
         assert (await ask(server))["outcome"] == "no_model"
         await ask(server)
         assert len(server.messages()) == 1
+
+
+async def test_a_model_that_the_editor_names_is_not_fetched(model: Path) -> None:
+    async with language_server(model) as server:
+        options = {"model": "deepseek-coder-1.3b-base"}
+        await server.initialize(initialize_params("neovim"), initializationOptions=options)
+        server.open(URI, TEXT)
+        [message] = await server.until(server.messages)
+        assert "coder-lsp models pull deepseek-coder-1.3b-base" in message
+        assert (await ask(server))["outcome"] == "no_model"
+        assert state.read_all() == []  # nobody was started that could fetch it
 
 
 SHAPES = """\
@@ -184,14 +203,13 @@ class Circle:
 USE = "from shapes import Circle\n\n\ndef edge(circle: Circle) -> float:\n    return circle.\n"
 
 
-async def open_project(server: LspProcess, model: Path, root: Path, name: str, text: str) -> str:
+async def open_project(server: LspProcess, root: Path, name: str, text: str) -> str:
     """A language server with a folder open, and in it one file that the editor shows; its URI."""
     (root / "shapes.py").write_text(SHAPES)
     (root / name).write_text(text)
     await server.initialize(
         initialize_params("neovim"),
         initializationOptions={
-            "model": str(model),
             "engine": {"device": "cpu"},
             "completion": {"reuse": False},
         },
@@ -204,8 +222,8 @@ async def open_project(server: LspProcess, model: Path, root: Path, name: str, t
 async def test_other_files_are_shown_to_the_model(model: Path, tmp_path: Path) -> None:
     root = tmp_path / "project"
     root.mkdir()
-    async with language_server() as server:
-        uri = await open_project(server, model, root, "use.py", USE)
+    async with language_server(model) as server:
+        uri = await open_project(server, root, "use.py", USE)
         deadline = time.monotonic() + 60
         receipt: dict[str, Any] = {}
         while receipt.get("context") != {"shapes.py": "receiver"}:
@@ -220,8 +238,8 @@ async def test_other_files_are_shown_to_the_model(model: Path, tmp_path: Path) -
 async def test_a_private_file_is_left_alone(model: Path, tmp_path: Path) -> None:
     root = tmp_path / "project"
     root.mkdir()
-    async with language_server() as server:
-        uri = await open_project(server, model, root, ".env", "TOKEN=canary_of_mine\nNAME=\n")
+    async with language_server(model) as server:
+        uri = await open_project(server, root, ".env", "TOKEN=canary_of_mine\nNAME=\n")
         outcome = ""
         deadline = time.monotonic() + 60
         while outcome != "private":

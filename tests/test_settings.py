@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -83,17 +84,20 @@ def test_without_the_variable_the_file_is_in_the_config_folder(
         ("log_level", ["info"], "Literal['debug', 'info', 'warning', 'error']"),
         ("engine.url", 7, "http:// or https://"),
         ("engine.device", "tpu", "Literal['auto', 'cpu', 'cuda']"),
-        ("engine.threads", 0, "int | None above 0"),
-        ("engine.threads", True, "int | None above 0"),
-        ("engine.kv_slots", "4", "int above 0"),
-        ("engine.kv_slots", 1.5, "int above 0"),
+        ("engine.threads", 0, "int | None of at least 1"),
+        ("engine.threads", True, "int | None of at least 1"),
+        ("engine.kv_slots", "4", "int of at least 1"),
+        ("engine.kv_slots", 1.5, "int of at least 1"),
+        ("engine.kv_megabytes", 0, "int of at least 1"),
+        ("engine.download", 1, "bool"),
         ("engine.idle_minutes", float("nan"), "float above 0"),
         ("engine.timeout_seconds", -1, "float above 0"),
-        ("prompt.prefix_tokens", 0, "int above 0"),
+        ("prompt.prefix_tokens", 0, "int of at least 1"),
         ("prompt.suffix_tokens", -1, "int of at least 0"),
         ("prompt.cross_file_tokens", None, "int of at least 0"),
-        ("prompt.order", "PSM", "Literal['auto', 'psm', 'spm']"),
-        ("completion.max_tokens", {}, "int above 0"),
+        ("prompt.order", "PSM", "Literal['auto', 'psm', 'spm'"),
+        ("completion.max_tokens", {}, "int of at least 1"),
+        ("completion.min_confidence", 1.5, "float of at least 0 and of at most 1"),
         ("completion.completion_list", True, "Literal['auto', 'always', 'never']"),
     ],
 )
@@ -102,9 +106,8 @@ def test_a_wrong_value_is_named_with_its_default(name: str, value: Any, expected
     assert loaded == Settings()
     (problem,) = problems
     assert problem.startswith(f"the editor's settings: {name} is {value!r}, expected {expected}")
-    default = settings._field_of(name)
-    assert default is not None
-    assert problem.endswith(f"it is ignored (the default is {default.default!r}).")
+    default = settings.reference()[name].default
+    assert problem.endswith(f"it is ignored (the default is {default!r}).")
 
 
 def test_each_wrong_value_is_named_and_the_right_ones_are_taken(user_file: Path) -> None:
@@ -148,8 +151,8 @@ def test_what_is_no_object_is_named(sent: Any) -> None:
 @pytest.mark.parametrize("content", [b"model = ", b"[engine\n", b"\xff\xfe", b"a = 1\na = 2\n"])
 def test_a_broken_file_is_named_and_left_out(user_file: Path, content: bytes) -> None:
     user_file.write_bytes(content)
-    loaded, problems = load({"model": "m"})
-    assert loaded == Settings(model="m")
+    loaded, problems = load({"log_level": "debug"})
+    assert loaded == Settings(log_level="debug")
     (problem,) = problems
     assert problem.startswith(f"{user_file} cannot be read and is left out: ")
 
@@ -305,16 +308,76 @@ def test_an_editor_may_go_back_to_the_local_model_server(user_file: Path, key: s
     assert (loaded.engine.url, loaded.engine.api_key, problems) == (None, None, [])
 
 
-# The documentation.
+# What is fetched.
 
 
-def test_every_setting_is_in_the_reference_with_its_default() -> None:
-    rows = settings.reference()
-    assert ("completion.max_tokens", "96") in [row[:2] for row in rows]
-    assert ("engine.url", "") in [row[:2] for row in rows]
-    for name, _, doc in rows:
-        assert settings._field_of(name) is not None
-        assert doc.endswith(".")
+@pytest.mark.parametrize(
+    "sent", [{"model": "a"}, {"model": None}, {"engine.url": LOOPBACK}, {"engine.url": None}]
+)
+def test_what_the_editor_chooses_is_not_fetched(user_file: Path, sent: dict[str, Any]) -> None:
+    user_file.write_text(f"model = 'mine'\n[engine]\nurl = '{ELSEWHERE}'\n")
+    loaded, problems = load(sent)
+    assert (loaded.engine.download, problems) == (False, [])
+
+
+def test_a_device_of_the_editors_leads_to_no_other_download(user_file: Path) -> None:
+    assert not load({"engine.device": "cpu"})[0].engine.download  # as if there were no GPU
+    user_file.write_text("model = 'mine'\n")
+    assert load({"engine.device": "cpu"})[0].engine.download
+
+
+@pytest.mark.parametrize(
+    "sent", [{}, {"model": "mine"}, {"engine.device": "auto"}, {"prompt.prefix_tokens": 7}]
+)
+def test_what_the_user_chooses_is_fetched(user_file: Path, sent: dict[str, Any]) -> None:
+    user_file.write_text("model = 'mine'\n")
+    assert load(sent)[0].engine.download
+
+
+@pytest.mark.parametrize(
+    ("of_user", "sent", "allowed"),
+    [(False, True, False), (False, None, False), (True, False, False), (True, True, True)],
+)
+def test_an_editor_can_only_switch_downloads_off(
+    user_file: Path, of_user: bool, sent: bool | None, allowed: bool
+) -> None:
+    user_file.write_text(f"[engine]\ndownload = {str(of_user).lower()}\n")
+    loaded, problems = load({} if sent is None else {"engine.download": sent})
+    assert (loaded.engine.download, problems) == (allowed, [])
+
+
+@pytest.mark.parametrize("model", ["qwen2.5-coder-0.5b", "owner/Some_model-1.5b", "a"])
+def test_an_editor_may_name_a_model(model: str) -> None:
+    loaded, problems = load({"model": model})
+    assert (loaded.model, problems) == (model, [])
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        *("/models/mine", "./mine", "../mine", "~/mine", ".", "mine.gguf", "a/mine.gguf"),
+        *("C:\\models\\mine", "C:mine", "\\\\evil.example\\share", "//evil.example/share", "a/b/c"),
+        *("", " ", "a b", "mine\n", "https://evil.example/mine"),
+    ],
+)
+def test_a_path_is_taken_from_the_user_only(user_file: Path, model: str) -> None:
+    user_file.write_text("model = 'mine'\n")
+    loaded, (problem,) = load({"model": model})
+    assert (loaded.model, loaded.engine.download) == ("mine", True)
+    assert f"model {model!r} is no model's name" in problem
+    assert str(user_file) in problem
+    user_file.write_text(f"model = {json.dumps(model)}\n")
+    assert load()[0].model == model
+
+
+def test_where_settings_come_from(user_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert settings.origins() == {}
+    monkeypatch.setenv("CODER_LSP_API_KEY", "secret")
+    user_file.write_text("model = 'm'\nmodle = 'm'\n[engine]\napi_key = 'k'\nkv_slots = 0\n")
+    assert settings.origins() == {"model": str(user_file), "engine.api_key": "CODER_LSP_API_KEY"}
+
+
+# What is private.
 
 
 def test_what_an_editor_adds_does_not_undo_a_pattern(user_file: Path) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from lsp_server.completion.builder import load_builder
 from lsp_server.completion.types import EngineState
 from lsp_server.inference.client import CompletionsClient, EngineError, EngineUnavailableError
-from lsp_server.inference.engines import Engine, chosen_model, make_engine
+from lsp_server.inference.engines import Engine, make_engine, usable_model
 from lsp_server.inference.models.store import ModelError
 from lsp_server.prompt.layout import PromptBuilder
 from lsp_server.prompt.templates import NoTemplateError
@@ -74,7 +74,7 @@ class Backend:
     async def _bring_up(self, settings: Settings) -> None:
         """Start the engine; as soon as it is ready, load its tokenizer. Failures become a state."""
         try:
-            model = await asyncio.to_thread(chosen_model, settings)
+            model = await asyncio.to_thread(usable_model, settings)
             ready = asyncio.Event()
 
             def changed(state: EngineState) -> None:

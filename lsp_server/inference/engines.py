@@ -8,7 +8,7 @@ from typing import Protocol
 
 from lsp_server.inference.client import CompletionsClient
 from lsp_server.inference.hardware import default_model, gpu_memory_bytes
-from lsp_server.inference.models.store import ModelError, is_local
+from lsp_server.inference.models.store import ModelError, ModelStore, is_local
 from lsp_server.inference.remote import RemoteEngine
 from lsp_server.inference.state import ServerSpec
 from lsp_server.inference.supervisor import LocalEngine
@@ -51,6 +51,23 @@ def chosen_model(settings: Settings) -> str:
     return str(Path(model).expanduser().resolve()) if is_local(model) else model
 
 
+def usable_model(settings: Settings) -> str:
+    """The chosen model; where none may be fetched, only when it is installed.
+
+    Raises ModelError, as `chosen_model` does, and with what to do where it is missing.
+    """
+    model = chosen_model(settings)
+    store = ModelStore()
+    find = store.find_tokenizer if settings.engine.url else store.find
+    if not settings.engine.download and find(model) is None:
+        raise ModelError(
+            f"{model} is not installed, and not fetched by itself when an editor's settings choose "
+            f"it or engine.download is off: run `coder-lsp models pull {model}`, then start the "
+            "language server again"
+        )
+    return model
+
+
 def make_engine(
     settings: EngineSettings, model: str, user: str, on_state: Callable[[EngineState], None]
 ) -> Engine:
@@ -60,5 +77,7 @@ def make_engine(
     """
     if settings.url:
         return RemoteEngine(settings, user, on_state)
-    spec = ServerSpec(model, settings.device, settings.threads, settings.kv_slots)
+    spec = ServerSpec(
+        model, settings.device, settings.threads, settings.kv_slots, settings.kv_megabytes
+    )
     return LocalEngine(spec, idle_minutes=settings.idle_minutes, user=user, on_state=on_state)

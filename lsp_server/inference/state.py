@@ -38,6 +38,7 @@ class ServerSpec:
     device: str = "auto"
     threads: int | None = None
     kv_slots: int = 4
+    kv_megabytes: int = 2048
 
     def key(self) -> str:
         """A short name for this specification and version."""

@@ -238,7 +238,7 @@ def spawn(spec: state.ServerSpec, idle_minutes: float) -> subprocess.Popen[bytes
     """Start a model server that outlives this process, its output going to its log file."""
     command = [sys.executable, "-m", "lsp_server", "model-server", "--model", spec.model]
     command += ["--device", spec.device, "--kv-slots", str(spec.kv_slots)]
-    command += ["--idle-minutes", str(idle_minutes)]
+    command += ["--kv-megabytes", str(spec.kv_megabytes), "--idle-minutes", str(idle_minutes)]
     if spec.threads:
         command += ["--threads", str(spec.threads)]
     detached: dict[str, Any] = {"start_new_session": True}

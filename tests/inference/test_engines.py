@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from lsp_server.inference import engines
-from lsp_server.inference.engines import chosen_model, make_engine
-from lsp_server.inference.models.store import ModelError
+from lsp_server.inference.engines import chosen_model, make_engine, usable_model
+from lsp_server.inference.models.store import HOME_VARIABLE, ModelError
 from lsp_server.inference.remote import RemoteEngine
 from lsp_server.inference.supervisor import LocalEngine
 from lsp_server.settings import EngineSettings, Settings
@@ -55,6 +56,23 @@ def test_a_local_path_means_the_same_in_the_model_server(
     for model in ("./tiny", "../" + tmp_path.name + "/tiny", "~/tiny", str(tmp_path / "tiny")):
         assert chosen_model(Settings(model=model)) == str(here / "tiny")
     assert chosen_model(Settings(model="tiny.gguf")) == str(here / "tiny.gguf")
+
+
+@pytest.mark.parametrize("url", [None, "http://127.0.0.1:8080"])
+def test_a_model_that_may_not_be_fetched_has_to_be_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str | None
+) -> None:
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
+    fetching = Settings(model="owner/model", engine=EngineSettings(url=url))
+    assert usable_model(fetching) == "owner/model"
+    settings = Settings(model="owner/model", engine=EngineSettings(url=url, download=False))
+    with pytest.raises(ModelError, match="run `coder-lsp models pull owner/model`"):
+        usable_model(settings)
+    directory = tmp_path / ("tokenizers" if url else "models") / "owner--model"
+    directory.mkdir(parents=True)
+    manifest = {"name": "owner/model", "family": None, "window": 2048, "source": "the hub"}
+    (directory / "manifest.json").write_text(json.dumps(manifest))
+    assert usable_model(settings) == "owner/model"
 
 
 async def test_a_url_means_another_server() -> None:

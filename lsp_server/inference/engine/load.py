@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from lsp_server.inference.engine.config import llama_config, read_raw
-from lsp_server.inference.engine.generate import Generator
+from lsp_server.inference.engine.generate import KV_BYTES, Generator
 from lsp_server.inference.engine.model import CausalModel
 from lsp_server.inference.engine.precision import compute_dtype, precision_for
 from lsp_server.inference.engine.transformers_model import TransformersModel
@@ -51,6 +51,7 @@ def load_generator(
     device: str,
     threads: int | None,
     kv_slots: int,
+    kv_bytes: int = KV_BYTES,
     report: Callable[[float], None] = lambda fraction: None,
 ) -> Generator:
     """The model of `directory`, warmed up; `report` gets the fraction loaded (0 to 1).
@@ -72,7 +73,7 @@ def load_generator(
     else:
         model = TransformersModel(directory, raw, target, compute_dtype(target))
     _warm_up(model)
-    return Generator(model, kv_slots)
+    return Generator(model, kv_slots, kv_bytes)
 
 
 @torch.inference_mode()

@@ -40,9 +40,7 @@ async def _serve(spec: state.ServerSpec, idle_minutes: float) -> None:
     stop = asyncio.Event()
     _stop_on_signals(stop)
     token = secrets.token_urlsafe(32)
-    worker = Worker(
-        load_model(spec.model, device=spec.device, threads=spec.threads, kv_slots=spec.kv_slots)
-    )
+    worker = Worker(load_model(spec))
     served = ModelServerApp(worker, spec.model, token, stop.set)
     runner = web.AppRunner(
         served.application(), handler_cancellation=True, access_log=None, shutdown_timeout=1.0

@@ -18,6 +18,7 @@ from tokenizers import Tokenizer
 
 from lsp_server.inference.server.params import CompletionParams, RequestError
 from lsp_server.inference.server.text_stream import TextStream
+from lsp_server.inference.state import ServerSpec
 from lsp_server.inference.types import EngineState
 
 if TYPE_CHECKING:
@@ -211,10 +212,9 @@ def _prompt_ids(params: CompletionParams, tokenizer: Tokenizer) -> list[int]:
     return list(params.prompt)
 
 
-def load_model(
-    name: str, *, device: str, threads: int | None, kv_slots: int
-) -> Callable[[Callable[[EngineState], None]], Loaded]:
+def load_model(spec: ServerSpec) -> Callable[[Callable[[EngineState], None]], Loaded]:
     """What a worker runs to have a model: fetch it if it is missing, then load it."""
+    name = spec.model
 
     def load(report: Callable[[EngineState], None]) -> Loaded:
         directory = _directory(name, report)
@@ -225,9 +225,10 @@ def load_model(
 
         generator = load_generator(
             directory,
-            device=device,
-            threads=threads,
-            kv_slots=kv_slots,
+            device=spec.device,
+            threads=spec.threads,
+            kv_slots=spec.kv_slots,
+            kv_bytes=spec.kv_megabytes << 20,
             report=lambda fraction: report(
                 EngineState("loading", f"loading {name}", 100 * fraction)
             ),
