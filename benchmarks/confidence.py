@@ -3,7 +3,7 @@
 
 Each row's line is generated through the model server as the language server asks for it, with the
 probability of each token. Right is what equals the first line of the groundtruth, blank space at
-the ends left out. Rows are as `benchmarks.first_line` has them.
+the ends left out. Rows are as `coder-lsp eval` takes them.
 
     python -m benchmarks.confidence heinfill-single-line.dev.jsonl.xz --limit 300
 
@@ -24,14 +24,14 @@ from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
 from benchmarks.common import print_setting
-from benchmarks.first_line import first_line, read_rows
 from benchmarks.own_engine import own_engine
 from lsp_server.completion.builder import load_builder
+from lsp_server.evaluation.rows import Row, read
+from lsp_server.evaluation.suites import first_line
 from lsp_server.inference.client import CompletionsClient
 from lsp_server.inference.engines import chosen_model
 from lsp_server.prompt.boundary import split_before_piece
@@ -105,7 +105,7 @@ async def run(args: argparse.Namespace) -> None:
     async with own_engine(model) as client:
         print_setting()
         for file in args.rows:
-            rows = list(read_rows(file))
+            rows = list(read(file))
             if args.limit and args.limit < len(rows):
                 rows = random.Random(args.seed).sample(rows, args.limit)
             shown = tqdm(rows, disable=not sys.stderr.isatty())
@@ -114,11 +114,12 @@ async def run(args: argparse.Namespace) -> None:
             save(args.save, file.name, lines)
 
 
-async def generate(client: CompletionsClient, builder: PromptBuilder, row: dict[str, Any]) -> Line:
+async def generate(client: CompletionsClient, builder: PromptBuilder, row: Row) -> Line:
     """The line that the model writes at a row's cursor; it has no tokens when that is nothing."""
-    known, withheld = split_before_piece(row["prefix"], builder.tokenizer)
-    path = row.get("path") or "solution.py"
-    prompt = builder.build(path=path, prefix=known, suffix=row["suffix"], max_new_tokens=MAX_TOKENS)
+    known, withheld = split_before_piece(row.prefix, builder.tokenizer)
+    prompt = builder.build(
+        path=row.path, prefix=known, suffix=row.suffix, max_new_tokens=MAX_TOKENS
+    )
     text, logprobs = "", list[float]()
     stream = client.stream(
         prompt.ids,
@@ -133,9 +134,9 @@ async def generate(client: CompletionsClient, builder: PromptBuilder, row: dict[
             logprobs += [each for each in chunk.token_logprobs if each is not None]
             if "\n" in text[len(withheld) :].lstrip():
                 break
-    rest = row["suffix"].split("\n", 1)[0].strip()
+    rest = row.suffix.split("\n", 1)[0].strip()
     written = first_line(text[len(withheld) :]).removesuffix(rest).strip()
-    return Line(tuple(logprobs), written == first_line(row["groundtruth"]))
+    return Line(tuple(logprobs), written == first_line(row.groundtruth))
 
 
 def report(name: str, lines: Sequence[Line]) -> None:

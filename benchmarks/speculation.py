@@ -3,10 +3,10 @@
 Each row's prompt is read once. Then its line is generated twice from the same KV cache, as at a
 keystroke whose prompt was read before: with drafts and without, in turn. The two must be the same,
 token by token. A document is used once, since the past suggestions that drafts are taken from too
-must not hold the answer. Rows are as `benchmarks.first_line` has them.
+must not hold the answer. Rows are as `coder-lsp eval` takes them.
 
     python -m benchmarks.speculation heinfill-single-line.dev.jsonl.xz --limit 100
-    python -m benchmarks.speculation cceval-python.dev.jsonl.xz --chunks rg1_bm25
+    python -m benchmarks.speculation cceval-python.dev.jsonl.xz --cross-file rg1_bm25
 
 With `--typed` the line of the groundtruth is typed, and completed anew at each character that the
 last suggestion did not foresee. With `--rows` it is measured what a pass over more tokens costs.
@@ -22,19 +22,21 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from tqdm import tqdm
 
 from benchmarks.common import print_setting
-from benchmarks.first_line import first_line, read_rows, request_of
 from lsp_server.completion.builder import load_builder
+from lsp_server.evaluation.rows import Row, read
+from lsp_server.evaluation.setup import Setup
+from lsp_server.evaluation.suites import first_line
 from lsp_server.inference.engine.generate import Generator, Sampling, Token, Usage
 from lsp_server.inference.engine.load import load_generator
 from lsp_server.inference.engines import chosen_model
 from lsp_server.inference.models.store import ModelStore
 from lsp_server.prompt.layout import PromptBuilder
+from lsp_server.prompt.types import Prompt
 from lsp_server.settings import Settings
 
 MAX_TOKENS = 64
@@ -61,15 +63,15 @@ class Sums:
 class Comparison:
     """Two generators over the same model and KV caches, one without drafts."""
 
-    def __init__(self, generator: Generator, builder: PromptBuilder, chunks: str | None) -> None:
+    def __init__(self, generator: Generator, builder: PromptBuilder, setup: Setup) -> None:
         self._generator = generator
         self._builder = builder
-        self._chunks = chunks
+        self._setup = setup
         self.drafts, self.plain = Sums(), Sums()
         self.requests, self.differ = 0, 0
         self.reread: list[int] = []
 
-    def line(self, row: dict[str, Any], typed: str = "") -> str:
+    def line(self, row: Row, typed: str = "") -> str:
         """The line that is generated after a row's prefix and what was typed."""
         prompt = self._prompt(row, typed)
         usage = Usage()
@@ -102,15 +104,13 @@ class Comparison:
     def _text(self, tokens: Sequence[Token]) -> str:
         return self._builder.tokenizer.decode([token.id for token in tokens])
 
-    def _prompt(self, row: dict[str, Any], typed: str) -> Any:
-        prefix = row["prefix"] + typed
-        request = request_of(row, prefix, self._chunks)
+    def _prompt(self, row: Row, typed: str) -> Prompt:
         return self._builder.build(
-            path=request.path,
-            prefix=prefix.rstrip(" \t"),
-            suffix=row["suffix"],
-            cross_file=request.cross_file,
-            repository=request.repository,
+            path=row.path,
+            prefix=(row.prefix + typed).rstrip(" \t"),
+            suffix=row.suffix,
+            cross_file=self._setup.shown(row),
+            repository=row.repository,
             max_new_tokens=MAX_TOKENS,
         )
 
@@ -124,7 +124,7 @@ def main() -> None:
     parser.add_argument("--model", help="another model than the default one")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--threads", type=int)
-    parser.add_argument("--chunks", help="take cross-file chunks from meta[CHUNKS]")
+    parser.add_argument("--cross-file", default="none", help="as of `coder-lsp eval`")
     parser.add_argument("--typed", action="store_true", help="type the groundtruth's line")
     parser.add_argument("--rows", action="store_true", help="time passes over more tokens, and end")
     args = parser.parse_args()
@@ -137,8 +137,8 @@ def main() -> None:
         kv_slots=KV_SLOTS,
     )
     print_setting()
-    rows = distinct(list(read_rows(args.rows_file)), args.limit, args.seed)
-    comparison = Comparison(generator, builder, args.chunks)
+    rows = distinct(list(read(args.rows_file)), args.limit, args.seed)
+    comparison = Comparison(generator, builder, Setup(Settings(), args.cross_file))
     if args.rows:
         time_rows(generator, comparison, rows[0])
         return
@@ -150,16 +150,16 @@ def main() -> None:
     report(comparison, len(rows))
 
 
-def distinct(rows: list[dict[str, Any]], limit: int | None, seed: int) -> list[dict[str, Any]]:
+def distinct(rows: list[Row], limit: int | None, seed: int) -> list[Row]:
     """Rows in random order, of each document one."""
     random.Random(seed).shuffle(rows)
-    documents = {row["prefix"] + row["groundtruth"] + row["suffix"]: row for row in reversed(rows)}
+    documents = {row.prefix + row.groundtruth + row.suffix: row for row in reversed(rows)}
     return list(reversed(documents.values()))[:limit]
 
 
-def type_line(comparison: Comparison, row: dict[str, Any]) -> None:
+def type_line(comparison: Comparison, row: Row) -> None:
     """Type the groundtruth's first line as one does who takes what is foreseen."""
-    truth = row["groundtruth"]
+    truth = row.groundtruth
     lead = len(truth) - len(truth.lstrip())
     end = lead + len(first_line(truth))
     typed = lead
@@ -176,7 +176,7 @@ def type_line(comparison: Comparison, row: dict[str, Any]) -> None:
         typed += skipped + agreed + 1
 
 
-def time_rows(generator: Generator, comparison: Comparison, row: dict[str, Any]) -> None:
+def time_rows(generator: Generator, comparison: Comparison, row: Row) -> None:
     """Print the least time of a pass over 1 .. 16 tokens after a prompt, best of some."""
     model = generator.model
     ids = list(comparison._prompt(row, "").ids)

@@ -76,6 +76,15 @@ def make_parser() -> argparse.ArgumentParser:
         "-n", type=_number, default=1, metavar="N", help="the last N requests, newest first"
     )
 
+    settings = commands.add_parser("settings", help="print your settings, and where each is from")
+    form = settings.add_mutually_exclusive_group()
+    form.add_argument("--schema", action="store_true", help="print the JSON Schema of all settings")
+    form.add_argument("--markdown", action="store_true", help="print tables of all settings")
+
+    from lsp_server.commands.evaluate_options import add_parser as add_evaluation
+
+    add_evaluation(commands)
+
     doctor = commands.add_parser("doctor", help="say what is installed and time one completion")
     doctor.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -85,6 +94,7 @@ def make_parser() -> argparse.ArgumentParser:
     server.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     server.add_argument("--threads", type=int)
     server.add_argument("--kv-slots", type=int, default=4)
+    server.add_argument("--kv-megabytes", type=int, default=2048)
     server.add_argument("--idle-minutes", type=float, default=30.0)
     return parser
 
@@ -122,6 +132,21 @@ def _doctor(args: argparse.Namespace) -> int:
     return run(args)
 
 
+def _evaluate(args: argparse.Namespace) -> int:
+    try:
+        from lsp_server.commands.evaluate import run
+    except ImportError as error:
+        print(f"coder-lsp eval needs {error.name}: pip install 'coder-lsp[eval]'", file=sys.stderr)
+        return 1
+    return run(args)
+
+
+def _settings(args: argparse.Namespace) -> int:
+    from lsp_server.commands.settings import run
+
+    return run(args)
+
+
 def _stats(args: argparse.Namespace) -> int:
     from lsp_server.commands.stats import run
 
@@ -154,7 +179,7 @@ def _model_server(args: argparse.Namespace) -> int:
     from lsp_server.settings import EngineSettings, Settings
 
     model = chosen_model(Settings(args.model, engine=EngineSettings(device=args.device)))
-    spec = ServerSpec(model, args.device, args.threads, args.kv_slots)
+    spec = ServerSpec(model, args.device, args.threads, args.kv_slots, args.kv_megabytes)
     return run(spec, args.idle_minutes)
 
 
@@ -162,8 +187,10 @@ _COMMANDS: dict[str, Callable[[Any], int]] = {
     "serve": _serve,
     "complete": _complete,
     "demo": _demo,
+    "settings": _settings,
     "stats": _stats,
     "doctor": _doctor,
+    "eval": _evaluate,
     "why": _why,
     "models": _models,
     "model-server": _model_server,

@@ -32,8 +32,13 @@ PACKAGES_BELOW = {
     "context": {"prompt", "settings"},
     "completion": {"context", "prompt", "inference", "settings", "endpoints"},
     "lsp": {"completion", "settings", "endpoints"},
-    "commands": {"lsp", "completion", "context", "prompt", "inference", "settings", "endpoints"},
+    "evaluation": {"completion", "context", "prompt", "inference", "settings"},
+    "commands": {
+        *("lsp", "completion", "context", "prompt", "inference", "settings", "settings_schema"),
+        *("endpoints", "evaluation"),
+    },
     "settings": set(),
+    "settings_schema": {"settings"},
     "endpoints": set(),
 }
 """What each part of the package may import, itself aside."""

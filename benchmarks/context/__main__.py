@@ -2,14 +2,13 @@
 
 python -m benchmarks.context quality --packages flask==3.0.3 requests==2.32.3 --seed 1
 python -m benchmarks.context speed --packages Django==5.1.4
-python -m benchmarks.context model --packages click==8.1.7 --limit 10
 """
 
 from __future__ import annotations
 
 import argparse
 
-from benchmarks.context import model, quality, speed
+from benchmarks.context import quality, speed
 
 
 def main() -> None:
@@ -17,7 +16,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.context", description=__doc__)
     commands = parser.add_subparsers(required=True)
     quality.add_command(commands.add_parser("quality", help=quality.SUMMARY))
-    model.add_command(commands.add_parser("model", help=model.SUMMARY))
     speed.add_command(commands.add_parser("speed", help=speed.SUMMARY))
     args = parser.parse_args()
     args.run(args)

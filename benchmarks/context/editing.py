@@ -76,6 +76,7 @@ class Editing:
 
     def _choose(self, cursor: Cursor, previous: Chosen | None) -> tuple[Chosen, float]:
         started = time.thread_time()
-        index, similar = self._workspace.index_for(cursor.path), self._workspace.similar
-        chosen = choose(cursor, index, similar, BUDGET, self._count, previous)
+        search = self._workspace.search(cursor)
+        index = self._workspace.index_for(cursor.path)
+        chosen = choose(cursor, index, search.result, BUDGET, self._count, previous)
         return chosen, time.thread_time() - started

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import os
 import random
-import re
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
-from rank_bm25 import BM25Okapi
-
-from benchmarks.context.cursors import Case
 from lsp_server.context import similarity, store
 from lsp_server.context.assembly import choose
 from lsp_server.context.languages.table import language_of
 from lsp_server.context.symbols import parse
 from lsp_server.context.tokens import chunks
 from lsp_server.context.types import Cursor, FileSymbols, Import, Symbol, Window
+from lsp_server.evaluation.cursors import Case
+from lsp_server.evaluation.published import CHUNKS_SHOWN, PublishedContext
 from lsp_server.prompt.types import Snippet
 
 BUDGET = 512
-CHUNK_LINES, QUERY_LINES, CHUNKS_SHOWN = 10, 10, 5
 METHODS = ("none", "random", "published", "definitions", "similarity", "full")
 
 Count = Callable[[str], int]
@@ -36,8 +34,7 @@ class Workspace:
         self._count = count
         self._folder = tempfile.TemporaryDirectory()
         self._index(Path(self._folder.name))
-        self._chunks = [chunk for path, text in files.items() for chunk in _chunks(path, text)]
-        self._published = BM25Okapi([_terms(chunk.text) for chunk in self._chunks])
+        self._published = PublishedContext(files)
 
     def __enter__(self) -> Workspace:
         return self
@@ -52,19 +49,20 @@ class Workspace:
         self._folder.cleanup()
 
     def context(self, method: str, case: Case) -> list[Snippet]:
-        """What a method of METHODS shows for a cursor."""
+        """What a method of METHODS shows for a cursor. `published` shows the chunks that follow
+        those which were found, as CrossCodeEval does; figures of before showed the latter."""
         cursor = Cursor(case.path, "python", case.prefix, case.suffix)
         if method == "random":
             return self._random(case)
         if method == "published":
-            return self._best_chunks(case)
+            return self._packed(self._published.best(case.path, case.prefix))
         if method == "definitions":
             return list(choose(cursor, self._symbols, _nothing, BUDGET, self._count).snippets)
         if method == "similarity":
-            windows = self._similarity.windows
+            windows = partial(self._similarity.windows, cursor)
             return list(choose(cursor, _NoSymbols(), windows, BUDGET, self._count).snippets)
         if method == "full":
-            windows = self._similarity.windows
+            windows = partial(self._similarity.windows, cursor)
             return list(choose(cursor, self._symbols, windows, BUDGET, self._count).snippets)
         return []
 
@@ -91,16 +89,9 @@ class Workspace:
         self._similarity = similarity.Similarity(lambda: reader, lines.get, _damaged)
 
     def _random(self, case: Case) -> list[Snippet]:
-        others = [chunk for chunk in self._chunks if chunk.path != case.path]
+        others = [chunk for chunk in self._published.chunks if chunk.path != case.path]
         draw = random.Random(f"{case.path} {len(case.prefix)}")
         return self._packed(draw.sample(others, min(CHUNKS_SHOWN, len(others))))
-
-    def _best_chunks(self, case: Case) -> list[Snippet]:
-        lines = [line for line in case.prefix.split("\n") if line.strip()]
-        scores = self._published.get_scores(_terms("\n".join(lines[-QUERY_LINES:])))
-        order = sorted(range(len(scores)), key=lambda index: (-scores[index], index))
-        others = (self._chunks[i] for i in order if self._chunks[i].path != case.path)
-        return self._packed([chunk for chunk, _ in zip(others, range(CHUNKS_SHOWN), strict=False)])
 
     def _packed(self, snippets: Iterable[Snippet]) -> list[Snippet]:
         """The snippets one after another, cut at the line that the budget ends in."""
@@ -153,19 +144,8 @@ def _damaged() -> None:
     raise RuntimeError("the index in the temporary folder is damaged")
 
 
-def _nothing(cursor: Cursor) -> list[Window]:
+def _nothing() -> list[Window]:
     return []
-
-
-def _chunks(path: str, text: str) -> Iterable[Snippet]:
-    """A file in chunks of ten lines that are not blank: the published baseline's."""
-    lines = [line + "\n" for line in text.split("\n") if line.strip()]
-    for start in range(0, len(lines), CHUNK_LINES):
-        yield Snippet(path, "".join(lines[start : start + CHUNK_LINES]))
-
-
-def _terms(text: str) -> list[str]:
-    return re.findall(r"\w+", text)
 
 
 def cache_folder() -> Path:

@@ -19,9 +19,9 @@ from functools import partial
 
 from tqdm import tqdm
 
-from benchmarks.context.cursors import IDENTIFIER, KINDS, Case, cases
 from benchmarks.context.methods import METHODS, Count, Workspace, cache_folder
-from benchmarks.context.packages import sources
+from lsp_server.evaluation.cursors import IDENTIFIER, KINDS, Case, cases
+from lsp_server.evaluation.packages import sources
 from lsp_server.inference.models.store import ModelStore
 from lsp_server.prompt.tokenizer import Tokenizer
 from lsp_server.prompt.types import Snippet

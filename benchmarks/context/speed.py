@@ -2,9 +2,10 @@
 
 Indexes a workspace by the indexer's process, from nothing, then asks for context at random cursors
 of random files as the language server does: in a thread, with some other documents open, without a
-deadline. Times are wall clock in milliseconds; `_cpu` is the time of the thread alone, which says
-more on a machine that does other work. The event loop's lag is by how much a timer of the same loop
-comes late while there is indexing and a request each tenth of a second.
+deadline. Times are wall clock in milliseconds; `_cpu` is the time of that thread alone, without the
+search for similar text, which another one does: it says more on a machine that does other work. The
+event loop's lag is by how much a timer of the same loop comes late while there is indexing and a
+request each tenth of a second.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ from tqdm import tqdm
 from benchmarks.common import print_setting
 from benchmarks.context.editing import Document, Editing
 from benchmarks.context.methods import cache_folder
-from benchmarks.context.packages import unpack
 from benchmarks.context.quality import counter
 from lsp_server.context import location
 from lsp_server.context.files import FileStat, Rules, Skipped, Walk, read_text
 from lsp_server.context.languages.table import language_of
 from lsp_server.context.types import Progress
 from lsp_server.context.workspace import Workspace
+from lsp_server.evaluation.packages import unpack
 
 SUMMARY = "time, memory and space that context takes"
 DEFAULT_PACKAGE = "Django==5.1.4"

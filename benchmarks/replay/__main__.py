@@ -30,7 +30,6 @@ from typing import Any
 from tqdm import tqdm
 
 from benchmarks.common import print_setting
-from benchmarks.context.packages import FetchError
 from benchmarks.replay import material, metrics, typist
 from benchmarks.replay.assistant import Assistant
 from benchmarks.replay.language_server import ALL_OFF, LanguageServer
@@ -40,6 +39,7 @@ from benchmarks.replay.metrics import Figure
 from benchmarks.replay.rhythm import keys_of
 from benchmarks.replay.typist import Trace, Typist
 from lsp_server.completion.builder import load_builder
+from lsp_server.evaluation.packages import FetchError
 from lsp_server.inference.engines import chosen_model
 from lsp_server.settings import Settings
 from tests.editors.install import cache_folder

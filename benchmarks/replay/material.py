@@ -17,8 +17,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.context.packages import sources, unpack
 from benchmarks.replay.rhythm import split_into_keys
+from lsp_server.evaluation.packages import sources, unpack
 
 PACKAGES = (
     "itsdangerous==2.2.0:sha256=e0050c0b7da1eea53ffaf149c0cfbb5c6e2e2b69c4bef22c81fa6eb73e5f6173",

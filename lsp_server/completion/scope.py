@@ -33,19 +33,22 @@ class ScopeRules:
 class Scope:
     """`why`, in words, is why nothing is suggested. A block goes `until` the end of a statement, of
     a body, of brackets that open before the cursor, or of the string that the cursor is in.
+    `everything` has no end.
 
     `closers`: how many of the brackets open at the cursor have no end in the file, so that it may
     be suggested. `indent`: how far the line that opens a body is indented, in columns; -1 when that
-    is not known. `quote`: what ends the string, if the suggestion goes no further.
+    is not known. `quote`: what ends the string, if the suggestion goes no further. What is not
+    fitted is cut at its end and else left as it is.
     """
 
-    kind: Literal["nothing", "line", "block"]
+    kind: Literal["nothing", "line", "block", "everything"]
     why: str = ""
     until: Literal["line", "statement", "body", "brackets", "string"] = "line"
     max_lines: int = 1
     closers: int = 0
     indent: int = -1
     quote: str = ""
+    is_fitted: bool = True
 
 
 def scope_at(place: Place, rules: ScopeRules, *, invoked: bool) -> Scope:
@@ -139,6 +142,8 @@ def end_of(text: str, place: Place, scope: Scope) -> int | None:
     """
     if scope.kind == "nothing":
         return 0
+    if scope.kind == "everything":
+        return None
     if scope.until == "string":
         return _end_of_string(text, place, scope)
     if scope.until != "line":

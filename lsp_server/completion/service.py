@@ -15,6 +15,7 @@ from pathlib import Path
 from lsp_server.completion import postprocess
 from lsp_server.completion.backend import Backend
 from lsp_server.completion.cache import Entry, Recalled, SuggestionCache
+from lsp_server.completion.explain import summary
 from lsp_server.completion.feedback import Feedback
 from lsp_server.completion.generation import Abandoned, Aim, Diverged, Generation, Limits
 from lsp_server.completion.held_context import HeldContext
@@ -23,7 +24,7 @@ from lsp_server.completion.place import place_at
 from lsp_server.completion.prompting import Prompter
 from lsp_server.completion.read_ahead import ReadAhead
 from lsp_server.completion.rejections import Rejections
-from lsp_server.completion.scope import ScopeRules, end_of, scope_at
+from lsp_server.completion.scope import Scope, ScopeRules, end_of, scope_at
 from lsp_server.completion.statistics import Statistics
 from lsp_server.completion.types import (
     SUPERSEDED,
@@ -253,6 +254,12 @@ class CompletionService:
         receipt.outcome = Outcome.PRIVATE
         return await self._why_private(request)
 
+    async def why_off(self, document: CompletionRequest) -> str:
+        """Why nothing is suggested anywhere in a document, even when asked for; else ""."""
+        receipt = Receipt(document.path, document.offset)
+        receipt.detail = await self._refusal(replace(document, invoked=True), receipt)
+        return summary(receipt) if receipt.detail else ""
+
     async def _why_private(self, document: CompletionRequest) -> str:
         file = document.file or Path(document.path)
         # in a thread: it looks for links on the disk, and for keys in all of the text
@@ -304,7 +311,12 @@ class CompletionService:
         )
         language = language_of(request.path, request.language).name
         place = place_at(anchor.prefix, anchor.suffix, language)
-        return Aim(anchor, place, scope_at(place, rules, invoked=request.invoked), rules, base)
+        scope = scope_at(place, rules, invoked=request.invoked)
+        if request.output == "raw":
+            scope = Scope("everything", is_fitted=False)
+        elif request.output == "cut":
+            scope = replace(scope, is_fitted=False)
+        return Aim(anchor, place, scope, rules, base)
 
     def _begin(self, aim: Aim, request: CompletionRequest) -> Generation:
         """Start a generation in place of the one before."""
@@ -435,7 +447,7 @@ class CompletionService:
         return client, prompter
 
     async def _may_read(self, document: CompletionRequest) -> bool:
-        return not await self._refusal(replace(document, invoked=True), Receipt("", 0))
+        return not await self.why_off(document)
 
     def _forget(self) -> None:
         """End what runs, and forget what was generated."""
@@ -465,6 +477,7 @@ class CompletionService:
             self._workspace.on_progress,
             watches=self._workspace.watches,
             enabled=wanted.enabled,
+            installed=self._workspace.installed,
         )
 
 

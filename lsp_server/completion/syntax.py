@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from lsp_server.completion.lines import last_line
-from lsp_server.context.languages.extract import parser_of
+from lsp_server.context.languages.extract import parse, parser_of
 from lsp_server.context.languages.table import language_of
 from lsp_server.context.languages.unit import Unit
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from tree_sitter import Node, Parser, Tree
 
 PATIENCE = 20_000
-"""Microseconds after which parsing is given up: some ten times what it takes."""
+"""Microseconds of the processor's time after which parsing is given up: some ten times what it
+takes."""
 
 # A statement or declaration that most bodies of a language take.
 _STATEMENT = {
@@ -69,12 +70,8 @@ def parsed(text: str, language: str) -> Tree | None:
     unit = language_of("", language).symbols
     if unit is None:
         return None
-    parser = _parser(_dialect(unit, text))
-    try:
-        return parser.parse(text.encode("utf-8", "replace"))
-    except ValueError:
-        parser.reset()
-        return None
+    source = text.encode("utf-8", "replace")
+    return parse(_parser(_dialect(unit, text)), source, PATIENCE)
 
 
 def _dialect(unit: Unit, text: str) -> Unit:
@@ -87,7 +84,7 @@ def _dialect(unit: Unit, text: str) -> Unit:
 
 @cache
 def _parser(unit: Unit) -> Parser:
-    return parser_of(unit, PATIENCE)
+    return parser_of(unit, PATIENCE // 4)  # so often is looked how much of it is used up
 
 
 def _size(text: str) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from typing import Literal
 
 from lsp_server.context.types import Progress
 from lsp_server.inference.types import EngineState
@@ -21,6 +22,7 @@ __all__ = [
     "EditorWorkspace",
     "EngineState",
     "Outcome",
+    "Output",
     "Progress",
     "Receipt",
     "Suggestion",
@@ -53,6 +55,11 @@ class Outcome(Enum):
     FAILED = "an error inside coder-lsp"
 
 
+Output = Literal["fitted", "cut", "raw"]
+"""A model's text, trimmed to what fits the place, as it is shown; or only cut where the scope ends;
+or all of it, up to the bound on tokens (the latter two are for evaluation)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Anchor:
     """A document cut at the cursor, newlines as `\\n`."""
@@ -70,7 +77,8 @@ class CompletionRequest:
     `language` the LSP language id; `text` the whole document; `offset` the cursor as a character
     (code point) offset in it; `file` its absolute path, where it has one. `cross_file` are snippets
     of other files, best first, to be shown instead of chosen ones. `document` names the document
-    among all that are open; `invoked`: the user asked for it, it did not come with typing.
+    among all that are open; `invoked`: the user asked for it, it did not come with typing. `output`
+    is what of the model's text is wanted.
     """
 
     path: str
@@ -82,6 +90,7 @@ class CompletionRequest:
     file: Path | None = None
     document: str = ""
     invoked: bool = False
+    output: Output = "fitted"
 
     @property
     def name(self) -> str:
@@ -97,11 +106,13 @@ class CompletionRequest:
 @dataclass(frozen=True, slots=True)
 class EditorWorkspace:
     """The folders that an editor has open. `watches`: the server itself must look for changes on
-    disk, since the editor does not tell of them. `on_progress` is called as indexing goes on."""
+    disk, since the editor does not tell of them. `on_progress` is called as indexing goes on.
+    `installed`: what is installed for their files may be shown to the model."""
 
     roots: tuple[Path, ...] = ()
     watches: bool = False
     on_progress: Callable[[Progress], None] = lambda progress: None
+    installed: bool = True
 
 
 @dataclass(slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -56,11 +55,10 @@ _WIDE = frozenset({"receiver", "base of the receiver", "base of the class around
 def choose(
     cursor: Cursor,
     index: SymbolIndex,
-    similar: Callable[[Cursor], list[Window]],
+    similar: Callable[[], Sequence[Window] | None],
     budget: int,
     count: Callable[[str], int],
     previous: Chosen | None = None,
-    deadline: float | None = None,
     window: tuple[int, int] | None = None,
     recent: Sequence[str] = (),
     packages: Packages | None = None,
@@ -68,11 +66,12 @@ def choose(
     """The pieces of other files that the prompt for a cursor should hold.
 
     `budget` and `count` are in tokens; one line with its path is counted for each snippet.
-    `previous` is what was chosen for the same document before: it is kept unless the evidence says
-    much more for something else. After `deadline`, in `time.monotonic()` seconds, what is ready is
-    given. `window` is the range of characters of the document that the prompt will show;
-    definitions outside of it are as good as another file's. `recent` are paths edited or viewed
-    lately, newest first; `packages` what is installed for the document.
+    `similar` is asked last, for what resembles the text around the cursor, best first; it gives
+    None when there is no time for that. `previous` is what was chosen for the same document before:
+    it is kept unless the evidence says much more for something else. `window` is the range of
+    characters of the document that the prompt will show; definitions outside of it are as good as
+    another file's. `recent` are paths edited or viewed lately, newest first; `packages` what is
+    installed for the document.
     """
     cost: Cost = partial(_tokens, count)
     resolver = Resolver(Buffer(cursor), index, packages)
@@ -80,9 +79,9 @@ def choose(
     ranked = candidates(resolver, hidden, recent)
     definitions = _Definitions(resolver, cost, budget, hidden)
     definitions.add(ranked)
-    late = deadline is not None and time.monotonic() > deadline
-    windows = [] if late else similar(cursor)
-    chosen = replace(_packed(cursor, definitions, windows, budget, cost), whole=not late)
+    windows = similar()
+    chosen = _packed(cursor, definitions, windows or (), budget, cost)
+    chosen = replace(chosen, whole=windows is not None)
     return steady(chosen, previous, index, resolver.lookup.packages)
 
 

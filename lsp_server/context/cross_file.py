@@ -9,7 +9,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, TimeoutError
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from lsp_server.context.installed import Installed
 from lsp_server.context.languages.table import language_of
 from lsp_server.context.privacy import Level, Privacy
 from lsp_server.context.steadiness import Chosen
-from lsp_server.context.types import Cursor, Progress
+from lsp_server.context.types import Cursor, Progress, Window
 from lsp_server.context.workspace import Workspace
 
 RECENT_FILES = 20
@@ -29,8 +29,8 @@ RECENT_FILES = 20
 CHOICES_KEPT = 64
 PACKAGES_SHARE = 0.5
 """The part of a deadline in which files of installed packages may still be read."""
-SEARCH_SHARE = 0.6
-"""The part of a deadline in which a search for similar text may still begin."""
+SEARCH_SHARE = 0.8
+"""The part of a deadline that a search for similar text may take."""
 LARGEST_DOCUMENT = 2_000_000
 """Characters. Larger documents get no context: looking at one holds up everything else."""
 
@@ -75,7 +75,8 @@ class CrossFile:
 
     `on_progress` is told how far indexing is, all folders taken together. With `watches`, changes
     on disk are looked for; without, the editor tells of them by `changed`. Not `enabled`, nothing
-    is indexed, and only `level` has something to say.
+    is indexed, and only `level` has something to say. With `installed`, packages that are installed
+    for a document count as well.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class CrossFile:
         *,
         watches: bool,
         enabled: bool = True,
+        installed: bool = True,
     ) -> None:
         self.roots = tuple(dict.fromkeys(roots))
         self._rules = rules
@@ -93,6 +95,7 @@ class CrossFile:
         self._watches = watches
         self._privacy = Privacy(rules.never, rules.not_shared, rules.fine)
         self._enabled = enabled
+        self._shows_installed = installed
         self._folders: dict[Path, _Folder] = {}
         self._make_missing()
         self._recent: deque[Path] = deque(maxlen=RECENT_FILES)
@@ -155,6 +158,16 @@ class CrossFile:
         if (found := self._find(file)) is not None:
             found[0].workspace.closed(found[1])
 
+    async def take_up_edits(self) -> None:
+        """Look at all open documents as they are now. Without, a request may know its own document
+        as it was a while ago, or still as it is on the disk."""
+        for folder in self._folders.values():
+            await asyncio.wrap_future(self._thread.submit(folder.workspace.index_for, ""))
+
+    def forget_visits(self) -> None:
+        """Take no file for a recent one any more."""
+        self._recent.clear()
+
     def changed(self, files: Iterable[Path]) -> None:
         """Tell of files or folders that came, went or changed on disk."""
         by_root: dict[Path, list[str]] = {}
@@ -194,18 +207,23 @@ class CrossFile:
         seconds: float,
     ) -> Chosen:
         language = language_of(path, question.language_id).name
+        packages = None
+        if self._shows_installed:
+            until = began + PACKAGES_SHARE * seconds
+            packages = folder.installed.packages(path, language, until)
         previous = self._choices.get(question.file, Chosen())
+        cursor = Cursor(path, language, _blanked(question.prefix), _blanked(question.suffix))
+        search = folder.workspace.search(cursor)
         return choose(
-            Cursor(path, language, _blanked(question.prefix), _blanked(question.suffix)),
+            cursor,
             folder.workspace.index_for(path),
-            folder.workspace.similar,
+            partial(_found, search, began + SEARCH_SHARE * seconds),
             question.budget,
             question.count,
             previous=previous if folder.workspace.still_has(previous) else None,
-            deadline=began + SEARCH_SHARE * seconds,
             window=question.shown,
             recent=recent,
-            packages=folder.installed.packages(path, language, began + PACKAGES_SHARE * seconds),
+            packages=packages,
         )
 
     def _take(self, file: Path, work: asyncio.Future[Chosen]) -> None:
@@ -291,6 +309,15 @@ def _is_too_wide(root: Path) -> bool:
         return False
     log.warning("%s is not indexed, since all files of the user are in it", root)
     return True
+
+
+def _found(search: Future[list[Window]], deadline: float) -> list[Window] | None:
+    """What a search has found by a time in `time.monotonic()` seconds; None when it is not done."""
+    try:
+        return search.result(max(0.0, deadline - time.monotonic()))
+    except TimeoutError:
+        search.cancel()
+        return None
 
 
 def _blanked(text: str) -> str:

@@ -174,9 +174,10 @@ class Lookup:
 
     def _included(self, path: str) -> frozenset[str] | None:
         imports = self._imports(path)
+        if not all(map(_is_star, imports)):
+            return None
         found = frozenset(each for one in imports for each in self.resolved(one, path))
-        brings_more = any(map(_is_package, found)) or not all(map(_is_star, imports))
-        return None if brings_more else found
+        return None if any(map(_is_package, found)) else found
 
     def _is_module(self, path: str, name: str) -> bool:
         """Whether a file is the module that an import names; a package's declarations are what they

@@ -1,7 +1,7 @@
 """What a language server knows of its workspace: the index on disk under the open buffers.
 
 Methods return at once and are called on the event loop, but for the lookups (`index_for`,
-`similar`), which take milliseconds and may be called from any thread.
+`similar`, `search`), which take milliseconds and may be called from any thread.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -68,6 +69,8 @@ class Workspace:
         self._documents: dict[str, _Document] = {}
         self._stale: set[str] = set()
         self._lock = threading.Lock()
+        # never shut down: a late request may still ask, and its thread goes when this object does
+        self._searcher = ThreadPoolExecutor(1, thread_name_prefix="similar")
         self._kept_lines = lru_cache(CACHED_FILES)(self._read_lines)
 
     async def start(self) -> None:
@@ -117,6 +120,11 @@ class Workspace:
         """Pieces of other files that resemble the text around a cursor, best first."""
         self._take_up_edits(cursor.path)
         return self._similarity.windows(cursor)
+
+    def search(self, cursor: Cursor) -> Future[list[Window]]:
+        """What is similar, looked for in a thread of its own: most of it is tantivy's work, during
+        which other threads run. One search at a time."""
+        return self._searcher.submit(self.similar, cursor)
 
     def still_has(self, chosen: Chosen) -> bool:
         """Whether the similar text of a choice still stands where it was found."""

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.context.__main__ import main
-from benchmarks.context.cursors import Case
 from benchmarks.context.methods import BUDGET, METHODS
 from benchmarks.context.quality import Score, measure, recall, summarise, table
+from lsp_server.evaluation.cursors import Case
 from lsp_server.prompt.types import Snippet
 from tests.benchmarks.tiny import FILES, REQUIREMENT, write_archive
 

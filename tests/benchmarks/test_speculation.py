@@ -3,6 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.speculation import MAX_REQUESTS, distinct, type_line
+from lsp_server.evaluation.rows import Row
+from tests.evaluation.rows import row
 
 
 class FakeComparison:
@@ -12,14 +14,14 @@ class FakeComparison:
         self.asked: list[str] = []
         self._foreseen = foreseen
 
-    def line(self, row: dict[str, Any], typed: str) -> str:
+    def line(self, row: Row, typed: str) -> str:
         self.asked.append(typed)
         return self._foreseen.get(typed, "")
 
 
 def typed(truth: str, foreseen: dict[str, str]) -> list[str]:
     comparison: Any = FakeComparison(foreseen)
-    type_line(comparison, {"groundtruth": truth})
+    type_line(comparison, row(groundtruth=truth))
     asked: list[str] = comparison.asked
     return asked
 
@@ -43,10 +45,10 @@ def test_a_line_that_is_never_foreseen_is_given_up() -> None:
 
 def test_a_document_is_taken_once() -> None:
     rows = [
-        {"id": index, "prefix": "ab"[:cut], "groundtruth": "ab"[cut:], "suffix": end}
+        row(id=str(index), prefix="ab"[:cut], groundtruth="ab"[cut:], suffix=end)
         for index, (cut, end) in enumerate([(0, ""), (1, ""), (1, "c")])
     ]
     chosen = distinct(list(rows), None, seed=0)
     assert len(chosen) == 2
-    assert {row["suffix"] for row in chosen} == {"", "c"}
+    assert {each.suffix for each in chosen} == {"", "c"}
     assert len(distinct(list(rows), 1, seed=0)) == 1

@@ -61,7 +61,7 @@ def test_all_that_is_asked_for(
     about = report["model"]
     assert (about["name"], about["chosen by"]) == (str(model), "the setting")
     assert (about["installed"], about["window"]) == (True, 4096)
-    assert (about["template"], about["orders"]) == ("qwen2.5-coder", ["psm", "spm"])
+    assert (about["template"], about["orders"]) == ("qwen2.5-coder", ["psm", "spm", "line"])
     assert report["completion"]["text"] == "width * height"
     assert report["completion"]["timing"].startswith("first token after")
     assert report["model servers"] == []

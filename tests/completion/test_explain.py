@@ -15,7 +15,7 @@ from lsp_server.completion.types import Outcome, Receipt
 from lsp_server.prompt.types import Prompt
 from lsp_server.settings import reference
 
-SETTINGS = {name for name, _, _ in reference()}
+SETTINGS = set(reference())
 USUAL = {Outcome.SUGGESTED, Outcome.CACHED, Outcome.ATTACHED}
 REASONS = [
     "",

@@ -1,5 +1,4 @@
 import re
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -15,7 +14,7 @@ CLIENT = "class Client:\n" + "".join(
 FILES = {"pkg/client.py": CLIENT, "pkg/other.py": "def other(): ...\n"}
 INDEX = MemoryIndex({**FILES, **{f"w{number}.py": "" for number in range(9)}})
 TEXT = "from pkg.client import Client\nc = Client()\nc.|"
-Similar = Callable[[Cursor], list[Window]]
+Similar = Callable[[], list[Window] | None]
 
 
 def count(text: str) -> int:
@@ -27,7 +26,7 @@ def windows(*numbers: int) -> Similar:
     found = [
         Window(f"w{n}.py", n, tuple(f"line {n} {i}" for i in range(10)), 10.0 - n) for n in numbers
     ]
-    return lambda cursor: found
+    return lambda: found
 
 
 def chosen(text: str, similar: Similar, budget: int = 512, **more: object) -> Chosen:
@@ -79,12 +78,11 @@ def test_what_is_typed_chooses_among_members() -> None:
     assert found.wanted == {"method_57"}
 
 
-def test_after_the_deadline_similar_text_is_not_waited_for() -> None:
-    def never(cursor: Cursor) -> list[Window]:
-        raise AssertionError("asked after the deadline")
-
-    found = chosen(TEXT, never, deadline=time.monotonic() - 1)
+def test_where_there_is_no_time_for_similar_text_definitions_will_do() -> None:
+    found = chosen(TEXT, lambda: None)
     assert [snippet.path for snippet in found.snippets] == ["pkg/client.py"]
+    assert not found.whole
+    assert chosen(TEXT, windows()).whole
 
 
 def test_own_definitions_outside_of_the_window_are_candidates() -> None:

@@ -16,7 +16,8 @@ import pytest
 from lsp_server.context.cross_file import CrossFile, Question
 from lsp_server.context.files import Rules
 from lsp_server.context.steadiness import Chosen
-from lsp_server.context.types import Progress
+from lsp_server.context.types import Cursor, Progress, Window
+from lsp_server.context.workspace import Workspace
 
 SHAPES = '''\
 """Shapes."""
@@ -156,6 +157,46 @@ async def test_past_its_deadline_the_last_choice_is_given(root: Path) -> None:
         slow = Question(file, "python", USE + "x", "\n", 300, lambda text: late(text))
         assert (await context.choose(slow, seconds=0.05)).snippets == first.snippets
         gate.set()
+
+
+async def test_a_search_for_similar_text_is_not_waited_for(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+    similar = Workspace.similar
+
+    def slow(workspace: Workspace, cursor: Cursor) -> list[Window]:
+        gate.wait(WAIT_SECONDS)
+        return similar(workspace, cursor)
+
+    monkeypatch.setattr(Workspace, "similar", slow)
+    (root / "other.py").write_text("def edge(circle):\n    return circle.edge()\n")
+    async with cross_file(root) as context:
+        without = await context.choose(question(root / "use.py"), seconds=1)
+        assert (without.evidence, without.whole) == ({"shapes.py": "receiver"}, False)
+        gate.set()
+        whole = await ask(context, root / "use.py")
+        assert set(whole.evidence) == {"shapes.py", "other.py"}
+        assert whole.whole
+
+
+async def test_similar_text_is_looked_for_while_definitions_are_chosen(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = threading.Event()
+
+    def similar(workspace: Workspace, cursor: Cursor) -> list[Window]:
+        begun.set()
+        return []
+
+    def count(text: str) -> int:
+        assert begun.wait(WAIT_SECONDS)
+        return len(text) // 3 + 1
+
+    monkeypatch.setattr(Workspace, "similar", similar)
+    async with cross_file(root) as context:
+        chosen = await context.choose(replace(question(root / "use.py"), count=count), seconds=90)
+        assert chosen.evidence == {"shapes.py": "receiver"}
 
 
 async def test_what_comes_too_late_is_there_for_the_next_request(root: Path) -> None:

@@ -36,7 +36,7 @@ def site_packages(root: Path, files: Mapping[str, str]) -> Path:
     return folder
 
 
-def nothing(cursor: Cursor) -> list[Window]:
+def nothing() -> list[Window]:
     return []
 
 

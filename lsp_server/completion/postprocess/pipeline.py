@@ -22,6 +22,8 @@ def fit(text: str, place: Place, scope: Scope, *, finished: bool = True) -> str:
     `finished` is false where the model was cut off before it came to an end. Fitting what is left
     again changes nothing.
     """
+    if not scope.is_fitted:
+        return text[: end_of(text, place, scope)]
     text = before_control_text(text)
     end = end_of(text, place, scope)
     if end is None and not finished:

@@ -16,7 +16,7 @@ from lsp_server.context.languages.unit import Unit
 from lsp_server.context.types import Import, Kind, Symbol
 
 if TYPE_CHECKING:
-    from tree_sitter import Node, Parser, Query
+    from tree_sitter import Node, Parser, Query, Tree
 
 LONGEST_SIGNATURE = 240
 LONGEST_VARIABLE = 120
@@ -72,10 +72,10 @@ Found = tuple[tuple[Symbol, ...], tuple[Import, ...]]
 def extract(path: str, source: bytes, unit: Unit) -> Found:
     """Symbols and imports of a file, in source order. Broken text gives what is whole in it."""
     parser, query = compiled(unit)
-    root = _parse(parser, source)
-    if root is None:
+    tree = parse(parser, source, PATIENCE)
+    if tree is None:
         return (), ()
-    matches = _Matches(_run(query, root))
+    matches = _Matches(_run(query, tree.root_node))
     imports = [
         imp for _, node in sorted(matches.imports.items()) for imp in unit.imports(node, source)
     ]
@@ -94,8 +94,8 @@ def compiled(unit: Unit) -> tuple[Parser, Query]:
 
 
 def parser_of(unit: Unit, patience: int) -> Parser:
-    """A new parser of the unit's language. It raises ValueError after `patience` microseconds, and
-    has to be reset then."""
+    """A new parser of the unit's language. It raises ValueError after `patience` microseconds on
+    the clock, and goes on when it is called again with the same text, unless it is reset."""
     from tree_sitter import Language, Parser
 
     package, function = unit.grammar.split(".")
@@ -112,13 +112,15 @@ def parser_of(unit: Unit, patience: int) -> Parser:
 # what ran out of time goes on until it has had that time for itself.
 
 
-def _parse(parser: Parser, source: bytes) -> Node | None:
+def parse(parser: Parser, source: bytes, patience: int) -> Tree | None:
+    """The tree of a text; None where that takes more than `patience` microseconds of the thread's
+    own time, which is looked at as often as the parser raises ValueError."""
     began = time.thread_time()
     while True:
         try:
-            return parser.parse(source).root_node
+            return parser.parse(source)
         except ValueError:  # it ran out of time; called again it goes on
-            if _micros(time.thread_time() - began) >= PATIENCE:
+            if _micros(time.thread_time() - began) >= patience:
                 parser.reset()
                 return None
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.context.packages import FetchError, sources, unpack
+from lsp_server.evaluation.packages import FetchError, sources, unpack
 from tests.benchmarks.tiny import FILES, REQUIREMENT, write_archive
 
 

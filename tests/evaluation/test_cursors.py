@@ -1,9 +1,12 @@
 from __future__ import annotations
 
-from benchmarks.context.cursors import KINDS, NEAR_AFTER, NEAR_BEFORE, cases
+from lsp_server.evaluation.cursors import KINDS, NEAR_AFTER, NEAR_BEFORE, cases
 from tests.benchmarks.tiny import FILES
 
-MANY = {f"tiny/copy_{number}.py": text for number in range(9) for text in FILES.values()}
+MANY = {
+    f"tiny/more_{number}.py": FILES["tiny/reader.py"].replace("entry", f"entry_{number}")
+    for number in range(9)
+}
 
 
 def test_the_same_seed_gives_the_same_cursors() -> None:
@@ -35,3 +38,13 @@ def test_what_is_needed_does_not_stand_near() -> None:
             assert case.needed and not any(name in near for name in case.needed)
             assert FILES[case.path].startswith(case.prefix)
             assert FILES[case.path].endswith(case.suffix)
+
+
+def test_of_a_copy_nothing_is_asked() -> None:
+    """Two lines that stand in another file as well are no copy; three are."""
+    reader = FILES["tiny/reader.py"].split("\n")
+    last = next(i for i, line in enumerate(reader) if "remove_damaged" in line)
+    for lines, expected in ((2, 1), (3, 0)):
+        piece = "\n".join(line for line in reader[: last + 1] if line.strip()).split("\n")[-lines:]
+        found = cases("tiny", {**FILES, "tiny/copy.py": "\n".join(piece)}, "member", 9, 0)
+        assert len(found) == expected

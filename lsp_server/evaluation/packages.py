@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 MOST_BYTES = 1_000_000
@@ -25,11 +25,13 @@ def sources(requirement: str, cache: Path) -> dict[str, str]:
     lets the package's build backend state its metadata, and is unpacked in memory only. Raises
     FetchError.
     """
-    return {
-        path: _decoded(content)
-        for path, content in sorted(_files(requirement, cache))
-        if path.endswith(".py") and len(content) <= MOST_BYTES
-    }
+    return _sources(_files(requirement, cache))
+
+
+def sources_in(folder: Path) -> dict[str, str]:
+    """The Python files of a folder, as `sources` gives those of a distribution."""
+    files = (file for file in folder.rglob("*.py") if file.is_file())
+    return _sources((file.relative_to(folder).as_posix(), file.read_bytes()) for file in files)
 
 
 def unpack(requirement: str, cache: Path, folder: Path) -> None:
@@ -41,6 +43,14 @@ def unpack(requirement: str, cache: Path, folder: Path) -> None:
         if file.is_relative_to(home):
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
+
+
+def _sources(files: Iterable[tuple[str, bytes]]) -> dict[str, str]:
+    return {
+        path: _decoded(content)
+        for path, content in sorted(files)
+        if path.endswith(".py") and len(content) <= MOST_BYTES
+    }
 
 
 def _files(requirement: str, cache: Path) -> Iterator[tuple[str, bytes]]:

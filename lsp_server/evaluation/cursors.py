@@ -7,7 +7,8 @@ cursor stands behind the dot of a member access outside of imports; it needs the
 The member's name is defined in another file of the package, neither in this one nor by a built-in
 type, and is not accessed on a module from elsewhere. Cursors of the first 15 lines and lines
 shorter than 5 characters are left out, and so are those whose names all occur in the last 60 or
-the next 20 lines: nothing can be said of the context by them.
+the next 20 lines: nothing can be said of the context by them. So are those whose line and the two
+above it, blank ones aside, stand in another file as well: of a copy the answer would be copied.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ KINDS: tuple[Kind, ...] = ("member", "random")
 LEAST_LINES, FIRST_LINE, LEAST_CHARACTERS = 40, 15, 5
 ROUNDS = 3
 NEAR_BEFORE, NEAR_AFTER = 60, 20
+WINDOW_LINES = 3
 
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 _STRING = re.compile(r'"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'')
@@ -61,6 +63,7 @@ def cases(package: str, files: Mapping[str, str], kind: Kind, count: int, seed: 
     defined = _definitions(files)
     modules = {part for path in files for part in path.removesuffix(".py").split("/")}
     places = {path: _places(path, files[path], kind, defined, modules) for path in paths}
+    copies = _copies(files)
     found: dict[tuple[str, int], Case] = {}
     for _ in range(ROUNDS):
         for path in paths:
@@ -69,7 +72,7 @@ def cases(package: str, files: Mapping[str, str], kind: Kind, count: int, seed: 
             if places[path]:
                 line, column = draw.choice(places[path])
                 case = _case(package, kind, path, files[path], line, column)
-                if case.needed:
+                if case.needed and _window(files[path], line) not in copies:
                     found[path, line] = case
     return list(found.values())
 
@@ -81,6 +84,25 @@ def _definitions(files: Mapping[str, str]) -> dict[str, set[str]]:
         for match in _DEFINITION.finditer(text):
             defined.setdefault(match.group(1) or match.group(2), set()).add(path)
     return defined
+
+
+def _copies(files: Mapping[str, str]) -> set[tuple[str, ...]]:
+    """The windows of lines that more than one file has."""
+    first: dict[tuple[str, ...], str] = {}
+    copies = set()
+    for path, text in files.items():
+        lines = [line.strip() for line in text.split("\n") if line.strip()]
+        for end in range(WINDOW_LINES, len(lines) + 1):
+            window = tuple(lines[end - WINDOW_LINES : end])
+            if first.setdefault(window, path) != path:
+                copies.add(window)
+    return copies
+
+
+def _window(text: str, line: int) -> tuple[str, ...]:
+    """The line of that number and those above it, blank ones aside."""
+    lines = [each.strip() for each in text.split("\n")[: line + 1] if each.strip()]
+    return tuple(lines[-WINDOW_LINES:])
 
 
 def _places(

@@ -1,0 +1,1 @@
+"""Benchmarks of completion, run through the pipeline that serves the editor."""

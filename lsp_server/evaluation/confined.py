@@ -1,0 +1,163 @@
+"""A process that gives up all that the test of a function does not need, and then runs the program
+that it reads from its input: `python confined.py SECONDS MEGABYTES`.
+
+It says "ready" when it is confined, and then how the program ended. Anything else is why it could
+not confine itself, and then the program has not run. What is left to the program, also as root:
+
+- system calls that compute, tell the time or read (seccomp): no processes or threads, no network,
+  no signals to others, no file written, created, changed or removed, no new privileges;
+- to read, the standard library and the system's own libraries; whether there is a file of some
+  name, and how large it is, can still be asked of all others (Landlock);
+- so many seconds of the processor and so much memory, few open files (resource limits).
+"""
+
+from __future__ import annotations
+
+import builtins
+import ctypes
+import errno
+import os
+import resource
+import signal
+import sys
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+
+SYSTEM_CALLS = """
+    access brk clock_getres clock_gettime clock_nanosleep close exit exit_group faccessat faccessat2
+    fstat futex getcwd getdents64 getegid geteuid getgid getpid getppid getrandom gettid
+    gettimeofday getuid lseek lstat madvise mmap mprotect mremap munmap nanosleep newfstatat poll
+    ppoll pread64 pselect6 read readlink readlinkat rt_sigaction rt_sigprocmask rt_sigreturn
+    sched_getaffinity sched_yield select sigaltstack stat statx sysinfo time uname write
+"""
+LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache")
+OPEN_FILES = 32
+LONGEST_REPORT = 2_000  # less than what a pipe holds while nobody reads
+
+_SET_PARENT_DEATH_SIGNAL, _SET_NO_NEW_PRIVILEGES = 1, 38
+
+# Landlock: these numbers are the same on all processors. Of what it controls, later versions add
+# only what the allowed system calls cannot reach.
+_CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
+_PATH_BENEATH = 1
+_READ_FILE, _READ_DIRECTORY = 1 << 2, 1 << 3
+_EVERYTHING = (1 << 13) - 1
+
+# libseccomp's. A refused call is as if unknown to the kernel: libc then takes an older one.
+_ALLOW = 0x7FFF0000
+_REFUSE = 0x00050000 | errno.ENOSYS
+_MASKED_EQUAL = 7
+_OPEN_FLAGS = 2  # the argument of openat
+_CHANGES = os.O_ACCMODE | os.O_CREAT | os.O_TRUNC
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class _PathRule(ctypes.Structure):
+    _pack_ = 1
+    _fields_ = (("allowed", ctypes.c_uint64), ("path", ctypes.c_int32))
+
+
+class _Comparison(ctypes.Structure):
+    _fields_ = (
+        ("argument", ctypes.c_uint),
+        ("operation", ctypes.c_int),
+        ("mask", ctypes.c_uint64),
+        ("value", ctypes.c_uint64),
+    )
+
+
+def main() -> None:
+    seconds, megabytes = map(int, sys.argv[1:])
+    program = sys.stdin.buffer.read().decode(errors="replace")
+    report = os.dup(1)
+    null = os.open(os.devnull, os.O_RDWR)
+    for standard in range(3):
+        os.dup2(null, standard)
+    try:
+        confine(seconds, megabytes)
+    except Exception as error:  # whatever it is, the program does not run
+        os.write(report, str(error).encode())
+        return
+    os.write(report, b"ready\n")
+    os.write(report, run(program).encode(errors="replace")[:LONGEST_REPORT])
+    os._exit(0)
+
+
+def run(program: str) -> str:
+    """How a program ended."""
+    vars(builtins).update(exit=sys.exit, quit=sys.exit)  # as by the module site, not loaded here
+    try:
+        exec(program, {})
+    except BaseException as error:
+        return f"failed {type(error).__name__}: {error}"
+    return "passed"
+
+
+def confine(seconds: int, megabytes: int) -> None:
+    """Give up all else for good. Raises an error that says what is missing where that cannot be."""
+    _call("no new privileges", _libc.prctl(_SET_NO_NEW_PRIVILEGES, 1, 0, 0, 0))
+    _call("end with the parent", _libc.prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0))
+    _limit_resources(seconds, megabytes)
+    _limit_reading()
+    _limit_system_calls()
+
+
+def _limit_resources(seconds: int, megabytes: int) -> None:
+    # A program may catch the signal at the first limit of time, not the one at the second.
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+    resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _limit_reading() -> None:
+    rights = ctypes.c_uint64(_EVERYTHING)
+    size = ctypes.c_size_t(ctypes.sizeof(rights))
+    rules = _call(
+        "Landlock (Linux 5.13, switched on in the kernel)",
+        _libc.syscall(_CREATE_RULESET, ctypes.byref(rights), size, 0),
+    )
+    for path in _readable():
+        allowed = _READ_FILE | _READ_DIRECTORY if path.is_dir() else _READ_FILE
+        opened = os.open(path, os.O_PATH)
+        rule = _PathRule(allowed, opened)
+        added = _libc.syscall(_ADD_RULE, rules, _PATH_BENEATH, ctypes.byref(rule), 0)
+        _call("a Landlock rule", added)
+        os.close(opened)
+    _call("Landlock", _libc.syscall(_RESTRICT_SELF, rules, 0))
+    os.close(rules)
+
+
+def _readable() -> Iterator[Path]:
+    python = (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"))
+    for path in map(Path, (*python, f"{sys.base_prefix}/lib", *LIBRARIES)):
+        if path.exists():
+            yield path
+
+
+def _limit_system_calls() -> None:
+    seccomp = ctypes.CDLL("libseccomp.so.2")
+    seccomp.seccomp_init.restype = ctypes.c_void_p
+    rules = ctypes.c_void_p(seccomp.seccomp_init(_REFUSE))
+    for name in SYSTEM_CALLS.split():
+        number = seccomp.seccomp_syscall_resolve_name(name.encode())
+        if number >= 0:  # not every processor has every call
+            _call(name, seccomp.seccomp_rule_add_array(rules, _ALLOW, number, 0, None))
+    openat = seccomp.seccomp_syscall_resolve_name(b"openat")
+    to_read = ctypes.byref(_Comparison(_OPEN_FLAGS, _MASKED_EQUAL, _CHANGES, 0))
+    _call("openat", seccomp.seccomp_rule_add_array(rules, _ALLOW, openat, 1, to_read))
+    _call("seccomp", seccomp.seccomp_load(rules))
+
+
+def _call(purpose: str, result: int) -> int:
+    """The result of a call of libc's or libseccomp's, which say in two ways what went wrong."""
+    if result < 0:
+        error = os.strerror(ctypes.get_errno() if result == -1 else -result)
+        raise OSError(f"{purpose}: {error}")
+    return result
+
+
+if __name__ == "__main__":
+    main()
