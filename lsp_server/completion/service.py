@@ -207,10 +207,8 @@ class CompletionService:
         if why := await self._refusal(request, receipt):
             receipt.detail = why
             return ""
-        if not self._settings.completion.reuse:
-            self._forget()
-        if self._generation is not None and not self._generation.is_wanted(now):
-            self._generation.end()
+        if now == self._asked:  # else a newer request came while this one was looked at
+            self._make_way(now)
         aim = cache(lambda: self._aim(now, request))  # it parses: not where an answer is at hand
         outcome, paused = Outcome.CACHED, False
         while (known := self._recall(now, aim)) is None:
@@ -231,6 +229,13 @@ class CompletionService:
             if running.serves(now) and not self._may_go_on(running, receipt):
                 return ""
         return self._offer(known, outcome, now, request, receipt)
+
+    def _make_way(self, now: Anchor) -> None:
+        """End what runs for another place."""
+        if not self._settings.completion.reuse:
+            self._forget()
+        if self._generation is not None and not self._generation.is_wanted(now):
+            self._generation.end()
 
     def _may_go_on(self, generation: Generation, receipt: Receipt) -> bool:
         """Whether a generation ended well, or there is to be another one in its place; if not, the

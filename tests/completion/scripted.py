@@ -42,14 +42,16 @@ class Stream:
 
 
 class ScriptedClient:
-    """Keeps its streams, and the most that ever ran at once; reading ahead is not among them. A
-    stream that is left is open for `closing` seconds more."""
+    """Keeps its streams, and the most that ever ran at once; reading ahead is not among them, and
+    takes until `may_read` is set. A stream that is left is open for `closing` seconds more."""
 
     def __init__(self) -> None:
         self.is_ours = True
         self.anchor = Anchor("", "", "")
         self.streams: list[Stream] = []
         self.read: list[Anchor] = []
+        self.may_read = asyncio.Event()
+        self.may_read.set()
         self.at_once = 0
         self.closing = 0.0
 
@@ -60,6 +62,7 @@ class ScriptedClient:
     async def stream(self, prompt: Sequence[int], **options: Any) -> AsyncGenerator[Chunk, None]:
         if options["max_tokens"] == 1:
             self.read.append(self.anchor)
+            await self.may_read.wait()
             return
         stream = Stream(self.anchor, options["background"], options["max_tokens"])
         self.streams.append(stream)

@@ -13,7 +13,7 @@ import pytest
 
 from lsp_server.completion import postprocess, read_ahead
 from lsp_server.completion import service as module
-from lsp_server.completion.types import SUPERSEDED, Outcome
+from lsp_server.completion.types import SUPERSEDED, CompletionRequest, Outcome
 from lsp_server.inference.client import Chunk, EngineError, EngineUnavailableError
 from lsp_server.settings import CompletionSettings, Settings
 from tests.completion.scripted import Desk
@@ -21,6 +21,7 @@ from tests.completion.scripted import Desk
 TEXT = "def f(a, b):\n    return \n\nprint(f(1, 2))\n"
 AT = len("def f(a, b):\n    return ")
 QUIET = Settings(model="a", completion=CompletionSettings(prefetch=False))
+OTHERWISE = attrs.evolve(QUIET, prompt=attrs.evolve(QUIET.prompt, prefix_tokens=512))
 
 
 @pytest.fixture
@@ -183,6 +184,73 @@ async def test_a_fault_at_its_end_is_told(desk: Desk, monkeypatch: pytest.Monkey
     assert suggestion.receipt.detail == "AttributeError"
 
 
+async def test_who_waits_for_what_turns_out_otherwise_is_answered_anew(desk: Desk) -> None:
+    await desk.start(QUIET)
+    desk.ask()
+    stream = await desk.stream()
+    desk.type("x")
+    second = desk.ask()
+    await asyncio.sleep(0.01)  # it waits for the first token, which may be an x
+    stream.write(" a")
+    (await desk.stream(1)).write("y", "\n")
+    assert (await second).text == "y"
+    assert desk.receipt.outcome is Outcome.SUGGESTED
+
+
+async def test_what_broke_off_without_a_word_is_asked_for_by_who_typed_on(desk: Desk) -> None:
+    await desk.start(QUIET)
+    desk.ask()
+    stream = await desk.stream()
+    desk.type("x")
+    second = desk.ask()
+    await asyncio.sleep(0.01)  # it waits for the first token, which may be an x
+    stream.write(Chunk("", "abort"))
+    (await desk.stream(1)).write("y", "\n")
+    assert (await second).text == "y"
+
+
+async def test_who_paused_while_the_cursor_went_elsewhere_begins_nothing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await desk.start(QUIET)
+    pauses: list[float] = []
+
+    def pause(now: float) -> float:
+        pauses.append(now)
+        return 0.05
+
+    monkeypatch.setattr(desk.service._pacing, "pause", pause)
+    first = desk.ask()
+    await desk.until(lambda: pauses)
+    desk.offset = len(TEXT)
+    second = desk.ask(invoked=True)
+    stream = await desk.stream()
+    assert (await first).receipt.outcome is Outcome.SUPERSEDED
+    stream.write("x = 1", "\n", "\n")
+    assert (await second).text == "x = 1"
+    assert len(desk.client.streams) == 1
+
+
+async def test_what_was_left_half_written_serves_who_comes_back(desk: Desk) -> None:
+    await desk.start(QUIET)
+    desk.text = "def f(a, b):\n    \n\nprint(f(1, 2))\n"
+    desk.offset = start = desk.text.index("    ") + 4
+    desk.ask()
+    stream = await desk.stream()
+    stream.write(" c = a", "\n", "    d")
+    await desk.until(lambda: stream.written.endswith("d"))
+    for number, offset in enumerate((len(desk.text), start, len(desk.text)), start=1):
+        desk.offset = offset  # the second time here, nothing is written
+        left = desk.ask()
+        await desk.stream(number)
+        left.cancel(SUPERSEDED)
+    desk.offset = start
+    desk.type("c = ")
+    assert (await desk.answered()).text == "a"
+    assert desk.receipt.outcome is Outcome.CACHED
+    assert len(desk.client.streams) == 4
+
+
 async def test_another_document_leaves_it_alone(desk: Desk) -> None:
     await desk.start(QUIET)
     task = desk.ask()
@@ -230,6 +298,14 @@ async def test_only_the_eager_do_not_wait(
     desk.ask()
     await asyncio.sleep(0.03)
     assert len(desk.client.streams) == (eagerness == "eager")
+
+
+async def test_who_demands_does_not_wait(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    await desk.start(QUIET)
+    monkeypatch.setattr(desk.service._pacing, "pause", lambda now: 1000.0)
+    task = desk.ask(invoked=True)
+    (await desk.stream()).write(" a", "\n")
+    assert (await task).text == "a"
 
 
 async def test_an_engine_that_fails_fails_all_that_wait(desk: Desk) -> None:
@@ -344,6 +420,48 @@ async def test_without_reuse_every_request_asks(desk: Desk) -> None:
     for number in range(2):
         assert (await desk.answered(" a", "\n")).text == "a"
         assert len(desk.client.streams) == number + 1
+
+
+async def test_without_reuse_a_key_ends_what_is_being_written(desk: Desk) -> None:
+    await desk.start(Settings(model="a", completion=CompletionSettings(reuse=False)))
+    desk.ask()
+    stream = await desk.stream()
+    stream.write(" a")
+    await desk.until(lambda: stream.written)
+    desk.type("a")
+    await desk.until(lambda: not stream.open)
+
+
+async def test_other_settings_forget_what_was_rejected(desk: Desk) -> None:
+    await desk.start(QUIET)
+    await desk.answered(" a + b", "\n")
+    desk.service._feedback._clock = lambda: time.monotonic() + 60  # it was looked at
+    desk.type("x")
+    desk.type("y")
+    desk.delete(2)
+    await desk.service.configure(OTHERWISE)
+    assert (await desk.answered(" a + b", "\n")).text == "a + b"
+
+
+async def test_other_settings_forget_prompts(desk: Desk) -> None:
+    await desk.start(QUIET)
+    receipt = (await desk.answered(" a", "\n")).receipt
+    assert desk.service.prompt_text(receipt)
+    await desk.service.configure(OTHERWISE)
+    assert desk.service.prompt_text(receipt) is None
+
+
+async def test_only_the_latest_generations_keep_their_prompts(desk: Desk) -> None:
+    await desk.start(QUIET)
+    for lines in range(module.PROMPTS_KEPT + 1):
+        desk.text, desk.offset = "\n" * lines + TEXT, AT + lines
+        assert (await desk.answered(" a", "\n")).text == "a"
+    has_prompt = []
+    for lines in (0, 1):
+        desk.text, desk.offset = "\n" * lines + TEXT, AT + lines
+        has_prompt.append(desk.service.prompt_text((await desk.answered()).receipt) is not None)
+        assert desk.receipt.outcome is Outcome.CACHED
+    assert has_prompt == [False, True]
 
 
 @pytest.mark.parametrize("changed", ["prompt", "model"])
@@ -490,3 +608,26 @@ async def test_nothing_begins_while_it_closes(desk: Desk, monkeypatch: pytest.Mo
     await desk.service.close()
     await asyncio.sleep(0.01)
     assert not desk.client.read
+
+
+async def test_an_older_request_that_is_looked_at_for_long_ends_nothing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether a file is private is looked up in a thread."""
+    await desk.start(QUIET)
+    why_private, waits = desk.service._why_private, [0.05, 0.0]
+
+    async def slow(document: CompletionRequest) -> str:
+        await asyncio.sleep(waits.pop(0))
+        return await why_private(document)
+
+    monkeypatch.setattr(desk.service, "_why_private", slow)
+    first = desk.ask()
+    await asyncio.sleep(0)
+    desk.offset = len(TEXT)
+    second = desk.ask(invoked=True)
+    stream = await desk.stream()
+    assert (await first).receipt.outcome is Outcome.SUPERSEDED
+    assert stream.open
+    stream.write("x = 1", "\n", "\n")
+    assert (await second).text == "x = 1"

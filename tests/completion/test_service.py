@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import attrs
@@ -228,6 +229,18 @@ async def test_what_is_private_is_so_on_no_disk_too(bench: Bench, path: str, tex
     await bench.ready(" a")
     suggestion = await bench.service.complete(CompletionRequest(path, "python", text, AT))
     assert outcome_of(suggestion) is Outcome.PRIVATE
+
+
+async def test_why_a_document_gets_nothing_at_all(bench: Bench) -> None:
+    python = CompletionRequest("a.py", "python", TEXT, AT)
+    assert await bench.service.why_off(python) == ""
+    assert "private" in await bench.service.why_off(replace(python, path="a/.env"))
+    await bench.service.configure(
+        Settings(completion=CompletionSettings(eagerness="on-demand", disabled_languages=["go"]))
+    )
+    assert await bench.service.why_off(python) == ""  # who asks gets something
+    go = await bench.service.why_off(replace(python, language="go"))
+    assert go == "suggestions are not wanted here (completion.disabled_languages has go)"
 
 
 async def test_before_the_model_is_ready_there_is_nothing(bench: Bench) -> None:

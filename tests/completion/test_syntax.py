@@ -76,3 +76,8 @@ def test_errors_are_counted() -> None:
     assert errors("const a = <p>b</p>", "typescript") == 0
     assert errors("let a = <string>b", "typescript") == 0
     assert errors("x = '\ud800'", "python") == 0
+
+
+def test_what_takes_too_long_is_given_up_and_leaves_nothing_behind() -> None:
+    assert errors("class A: pass\n" * 100_000, "python") is None
+    assert errors("def f(:\n", "python") == 1
