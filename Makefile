@@ -3,13 +3,17 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint settings install clean
+.PHONY: demo test test-editors lint settings install clean
 
 demo: install
 	$(BIN)/coder-lsp demo
 
 test: install
 	$(BIN)/python -m pytest
+
+test-editors: install # the real editors, installed into .cache when missing; Kate where this is root
+	$(BIN)/python -m pytest tests/editors
+	$(BIN)/python -m pytest tests/editors -m kate
 
 lint: install
 	$(BIN)/ruff format --check .

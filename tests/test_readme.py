@@ -8,15 +8,8 @@ import sys
 from pathlib import Path
 
 from lsp_server.cli import make_parser
-from lsp_server.settings import reference
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-
-
-def test_the_settings_table_is_the_settings() -> None:
-    rows = [f"| `{name}` | {default} | {doc} |" for name, default, doc in reference()]
-    table = README[README.index("| setting |") :].split("\n\n")[0].split("\n")[2:]
-    assert table == rows
 
 
 def test_its_first_two_commands_are_demo_and_test() -> None:

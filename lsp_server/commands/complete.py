@@ -190,7 +190,7 @@ def timing(suggestion: Suggestion) -> str:
         return "no token came"
     further = tokens.get("generated", 1) - 1
     words = f"first token after {stages['first_token']:.0f} ms"
-    if further > 0:
+    if further > 0 and "generate" in stages:  # else it broke off
         each = (stages["generate"] - stages["first_token"]) / further
         words += f", {each:.0f} ms for each of {further} more"
     return words

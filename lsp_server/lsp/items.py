@@ -83,6 +83,8 @@ def _item(
     start = Position(cursor.line, cursor.character - units(word, document.buffer.encoding))
     snippet = profile.multiline == "snippet" and "\n" in text
     new = escape_snippet(word + text) if snippet else word + text
+    if profile.raw_newlines and "\r\n" in document.buffer.text:
+        new = new.replace("\n", "\r\n")
     label = _label(text, word)
     lines = text.count("\n") + 1
     details = types.CompletionItemLabelDetails(

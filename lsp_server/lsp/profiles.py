@@ -29,12 +29,18 @@ class Profile:
     """It re-indents inserted lines unless told to insert text as it is."""
     markdown: bool
     """Documentation may be Markdown: also where the client does not say, since those read plain
-    strings as Markdown too (Helix, Eglot)."""
+    strings as Markdown too (Helix, Eglot), but for Kate."""
     label_details: bool
     progress: bool
     """It shows progress that the server begins."""
     tells_of_files: bool
     """It can be asked to tell of changes on disk."""
+    status: bool = False
+    """It shows our `coder-lsp/status`, and says so by `experimental.coderLspStatus`."""
+    shows_errors: bool = False
+    """It shows the user every error, also that a request was superseded (Eglot's mode line)."""
+    raw_newlines: bool = False
+    """It inserts newlines as they were sent, also where the file has others."""
 
     def offers_list(self, setting: Literal["auto", "always", "never"]) -> bool:
         """Whether textDocument/completion is to be offered; auto: where there is no ghost text."""
@@ -52,13 +58,21 @@ def profile_of(params: Mapping[str, Any]) -> Profile:
         client=name,
         inline=_get(text_document, "inlineCompletion") is not None,
         multiline=_multiline(name, bool(_get(item, "snippetSupport"))),
-        repeat_insert_text=name.lower() == "kate" or not name,
+        repeat_insert_text=_is_kate(name),
         as_is=1 in (_get(item, "insertTextModeSupport", "valueSet") or ()),
-        markdown=formats is None or "markdown" in formats,
+        markdown="markdown" in formats if formats is not None else not _is_kate(name),
         label_details=bool(_get(item, "labelDetailsSupport")),
         progress=bool(_get(params, "capabilities", "window", "workDoneProgress")),
         tells_of_files=bool(_get(workspace, "didChangeWatchedFiles", "dynamicRegistration")),
+        status=bool(_get(params, "capabilities", "experimental", "coderLspStatus")),
+        shows_errors=name == "Eglot",
+        raw_newlines=_get(workspace, "workspaceEdit", "normalizesLineEndings") is False,
     )
+
+
+def _is_kate(name: str) -> bool:
+    """Kate does not say its name (yet)."""
+    return name.lower() in ("kate", "")
 
 
 def _multiline(name: str, snippets: bool) -> Multiline:

@@ -1,5 +1,6 @@
 """What goes on in the background, shown to the user: progress while the model comes up and while
-the workspace is indexed, a message when the model fails or is asked too early."""
+the workspace is indexed, a message when the model fails or is asked too early, and for clients that
+have a place for it, a lasting status."""
 
 from __future__ import annotations
 
@@ -15,6 +16,8 @@ from pygls.lsp.server import LanguageServer
 from lsp_server.completion.types import EngineState, Progress
 from lsp_server.lsp.logs import log_file
 
+STATUS = "coder-lsp/status"
+"""The notification that `Status` sends; no part of LSP."""
 _BUSY = ("starting", "downloading", "loading")
 _WORTH_SHOWING = 200
 """Files to index from which on it takes long enough to be shown."""
@@ -67,6 +70,51 @@ class ModelProgress:
     def _show(self, kind: types.MessageType, message: str) -> None:
         params = types.ShowMessageParams(type=kind, message=f"coder-lsp: {message}")
         self._server.window_show_message(params)
+
+
+class Status:
+    """How things stand, told to a client that shows it all the time. Belongs to the event loop's
+    thread.
+
+    `{"kind": "loading" | "ready" | "off" | "failed", "message": …}` is sent at every change, with
+    `percent` (0 to 100) while a model is fetched or loaded, and with the `uri` of the document in
+    front where that gets no suggestions (`off`). The message may be empty where it is ready.
+    """
+
+    def __init__(self, server: LanguageServer) -> None:
+        self.supported = False
+        self._server = server
+        self._state = EngineState("starting")
+        self._document, self._why_off = "", ""
+        self._told: dict[str, Any] | None = None
+
+    def update(self, state: EngineState) -> None:
+        """The engine's state has changed."""
+        self._state = state
+        self._tell()
+
+    def look_at(self, document: str, why_off: str) -> None:
+        """This document is in front now; nothing is suggested in it if there is a reason why."""
+        self._document, self._why_off = document, why_off
+        self._tell()
+
+    def _tell(self) -> None:
+        now = self._now()
+        if self.supported and now != self._told:
+            self._told = now
+            self._server.protocol.notify(STATUS, now)
+
+    def _now(self) -> dict[str, Any]:
+        state = self._state
+        if state.status == "failed":
+            return {"kind": "failed", "message": state.message}
+        if self._why_off:
+            return {"kind": "off", "message": self._why_off, "uri": self._document}
+        if state.status == "ready":
+            return {"kind": "ready", "message": state.message}
+        loading = {"kind": "loading", "message": state.message or f"the model is {state.status}"}
+        percent = _whole(state.percent)
+        return loading if percent is None else {**loading, "percent": percent}
 
 
 class IndexProgress:

@@ -28,7 +28,7 @@ from lsp_server.lsp.documents import Documents, Snapshot
 from lsp_server.lsp.inspection import Inspection
 from lsp_server.lsp.paths import file_of, folders_of, locate
 from lsp_server.lsp.profiles import Profile, profile_of
-from lsp_server.lsp.progress import IndexProgress, ModelProgress
+from lsp_server.lsp.progress import IndexProgress, ModelProgress, Status
 from lsp_server.lsp.protocol import Protocol
 from lsp_server.lsp.service import Context, MakeService, Service
 from lsp_server.lsp.text import Position
@@ -38,6 +38,7 @@ logger = logging.getLogger(__name__)
 
 WHY_COMMAND = "coder-lsp.why"
 RECEIPT_COMMAND = "coder-lsp.receipt"
+LOG_COMMAND = "coder-lsp.log"
 DID_FOCUS = "textDocument/didFocus"
 """What some clients send when a document comes to the front; no part of LSP."""
 SECTION = "coder-lsp"
@@ -60,6 +61,7 @@ class CoderServer(LanguageServer):
         self.settings = Settings()
         self.service: Service | None = None
         self.model = ModelProgress(self)
+        self.status = Status(self)
         self.index = IndexProgress(self)
         self.inspection = Inspection(lambda: self.service)
         self._make_service = make_service
@@ -68,6 +70,7 @@ class CoderServer(LanguageServer):
         self._initial_settings: Any = None
         self._problems: list[str] = []
         self._must_watch = False
+        self._in_front = ""
         self._running: dict[tuple[str, str], asyncio.Task[Any]] = {}
 
     def meet(self, params: Mapping[str, Any], encoding: Any) -> None:
@@ -75,7 +78,9 @@ class CoderServer(LanguageServer):
         self.profile = profile_of(params)
         self.folders = folders_of(params)
         self.documents = Documents(encoding)
-        self.model.supported = self.index.supported = self.profile.progress
+        self.status.supported = self.profile.status
+        self.index.supported = self.profile.progress
+        self.model.supported = self.profile.progress and not self.profile.status
         self._initial_settings = _section(params.get("initializationOptions"))
         self.settings, self._problems = settings_module.load(self._initial_settings)
         logs.set_level(self.settings.log_level)
@@ -88,14 +93,15 @@ class CoderServer(LanguageServer):
             self._service_settings = self.settings
             try:
                 self.service = await asyncio.to_thread(  # it imports much
-                    self._make_service, self.settings, self.model.update, self._workspace()
+                    self._make_service, self.settings, self._model_changed, self._workspace()
                 )
                 self._announce_documents()
                 await self.service.start()
             except Exception as error:
                 logger.exception("the service did not start")
-                self.model.update(EngineState("failed", str(error)))
+                self._model_changed(EngineState("failed", str(error)))
         await self.inspection.open()
+        await self._look_at_front()
         await self._ask_for_file_changes()  # for as long as the client wants to think about it
 
     async def change_settings(self, editor: Any) -> None:
@@ -116,6 +122,7 @@ class CoderServer(LanguageServer):
                 await self.service.configure(self.settings)
                 if self.service.context is not context:
                     self._announce_documents()
+        await self._look_at_front()
 
     @property
     def context(self) -> Context | None:
@@ -138,11 +145,13 @@ class CoderServer(LanguageServer):
                 self.context.edited(file, document.buffer.text)
             self.service.edited(self._request(document, document.edited))
 
-    def focused(self, uri: str) -> None:
+    async def focused(self, uri: str) -> None:
         """Tell of a document that came to the front."""
+        self._in_front = uri
         document = self.documents.snapshot(uri) if self.service else None
         if self.service and document:
             self.service.opened(self._request(document, document.edited))
+        await self._look_at_front()
 
     def closed(self, uri: str) -> None:
         """Tell of a document that is open no more."""
@@ -194,6 +203,10 @@ class CoderServer(LanguageServer):
             if suggestion is None:
                 return nothing
             return present(suggestion, document, document.buffer.position_at(offset))
+        except asyncio.CancelledError as end:
+            if self.profile.shows_errors and end.args == (SUPERSEDED,):
+                return nothing
+            raise
         except Exception:
             logger.exception("%s failed", method)
             return nothing
@@ -202,7 +215,8 @@ class CoderServer(LanguageServer):
                 del self._running[uri, method]
 
     def supersede(self, uri: str, method: str | None = None) -> None:
-        """End the document's running requests of this method, or all: answered with -32800."""
+        """End the document's running requests of this method, or all: answered with -32800, or
+        with nothing where that would be shown."""
         for (document, kind), task in self._running.items():
             if document == uri and method in (kind, None):
                 task.cancel(SUPERSEDED)
@@ -230,14 +244,26 @@ class CoderServer(LanguageServer):
         details = getattr(error, "data", None) or {}
         logger.error("%s\n%s", error, "".join(details.get("traceback", ())))
 
+    def _model_changed(self, state: EngineState) -> None:
+        self.model.update(state)
+        self.status.update(state)
+
+    async def _look_at_front(self) -> None:
+        """Have the client shown whether anything is suggested in the document in front."""
+        uri = self._in_front
+        document = self.documents.snapshot(uri) if self.service and self.status.supported else None
+        request = self._request(document, 0) if document else None
+        why_off = await self.service.why_off(request) if self.service and request else ""
+        if uri == self._in_front:
+            self.status.look_at(uri, why_off)
+
     async def _suggestion(
         self, document: Snapshot, offset: int, invoked: bool
     ) -> Suggestion | None:
-        if self.service is None:
-            self.model.asked_too_early()
-            return None
-        suggestion = await self.service.complete(self._request(document, offset, invoked))
-        if suggestion.receipt.outcome is Outcome.LOADING:
+        request = self._request(document, offset, invoked)
+        suggestion = await self.service.complete(request) if self.service else None
+        too_early = suggestion is None or suggestion.receipt.outcome is Outcome.LOADING
+        if too_early and not self.status.supported:
             self.model.asked_too_early()
         return suggestion
 
@@ -372,8 +398,8 @@ def create_server(make_service: MakeService) -> CoderServer:
         server.files_changed(change.uri for change in params.changes)
 
     @server.feature(DID_FOCUS)
-    def did_focus(params: Any) -> None:
-        server.focused(params.textDocument.uri)
+    async def did_focus(params: Any) -> None:
+        await server.focused(params.textDocument.uri)
 
     @server.command(items.ACCEPTED_COMMAND)
     def accepted(*arguments: Any) -> None:
@@ -387,6 +413,10 @@ def create_server(make_service: MakeService) -> CoderServer:
     @server.command(RECEIPT_COMMAND)
     async def receipt(*arguments: Any) -> list[dict[str, Any]]:
         return await server.inspection.receipt(*_document_and_count(arguments))
+
+    @server.command(LOG_COMMAND)
+    def log_file(*_: Any) -> str:
+        return str(logs.log_file())
 
     return server
 
@@ -419,7 +449,7 @@ def _section(tree: Any) -> Any:
 
 def _is_of_other_servers(tree: Any) -> bool:
     """Whether no name in it is ours: Eglot sends all servers' settings to each of them."""
-    ours = {SECTION, *(name.partition(".")[0] for name, _, _ in settings_module.reference())}
+    ours = {SECTION, *(name.partition(".")[0] for name in settings_module.reference())}
     names = tree if isinstance(tree, Mapping) else {}
     return bool(names) and ours.isdisjoint(name.partition(".")[0] for name in names)
 

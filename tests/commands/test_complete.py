@@ -225,6 +225,7 @@ def test_wrong_settings_are_named(
     [
         ({}, {}, "no token came"),
         ({"first_token": 20.0}, {}, "first token after 20 ms"),
+        ({"first_token": 20.0}, {"generated": 4}, "first token after 20 ms"),
         ({"first_token": 20.0, "generate": 20.0}, {"generated": 1}, "first token after 20 ms"),
         (
             {"first_token": 20.0, "generate": 50.0},

@@ -1,8 +1,12 @@
-"""The language server with a service that answers late, and tells what it was asked for."""
+"""The language server with a service that answers late, and tells what it was asked for.
+
+ECHO_SECONDS says how late. A line that begins as ECHO_LINE does is completed to that.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections import deque
 from collections.abc import Callable
@@ -20,11 +24,12 @@ from lsp_server.lsp.server import create_server
 from lsp_server.settings import Settings
 
 # Longer than Neovim waits before it asks anew, so that requests overlap.
-DELAY_SECONDS = 0.6
+SECONDS = float(os.environ.get("ECHO_SECONDS", "0.6"))
+LINE = os.environ.get("ECHO_LINE", "")
 
 
 class EchoService:
-    """Suggests `completes ` and the line's text before the cursor."""
+    """Suggests the rest of LINE, else `completes ` and the line's text before the cursor."""
 
     def __init__(
         self,
@@ -51,14 +56,18 @@ class EchoService:
     def accepted(self, id: str) -> None:
         pass
 
+    async def why_off(self, document: CompletionRequest) -> str:
+        return ""
+
     async def configure(self, settings: Settings) -> None:
         pass
 
     async def complete(self, request: CompletionRequest) -> Suggestion:
-        await asyncio.sleep(DELAY_SECONDS)
+        await asyncio.sleep(SECONDS)
         line = request.text[: request.offset].rpartition("\n")[2]
-        receipt = Receipt(request.path, request.offset, outcome=Outcome.SUGGESTED)
-        return Suggestion(f"completes {line}", receipt)
+        known = LINE and LINE.startswith(line)
+        rest = LINE.removeprefix(line) if known else f"completes {line}"
+        return Suggestion(rest, Receipt(request.path, request.offset, outcome=Outcome.SUGGESTED))
 
     def prompt_text(self, receipt: Receipt) -> str | None:
         return None

@@ -14,22 +14,23 @@ import lzma
 import os
 import platform
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
 
 # Debian's testing suite carries a Neovim with inline completion. It rolls, so only the least
-# version is asked for.
+# versions are asked for.
 SUITE = "forky"
-NEOVIM_VERSION = (0, 12)
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 LIBRARIES = Path("usr/lib/x86_64-linux-gnu")
 
@@ -40,34 +41,65 @@ class NotAvailable(Exception):
     """The editor cannot be brought onto this machine; the message says why."""
 
 
-def neovim() -> Path:
-    """The executable of a Neovim of at least `NEOVIM_VERSION`.
+@dataclass(frozen=True)
+class Editor:
+    """An editor from a Debian package. `version` is the least one that will do, `program` its path
+    in the package, and `environment` what it needs to find its own files, by its unpacked root."""
 
-    The one named by the environment variable CODER_LSP_TEST_NVIM, else `nvim` on the PATH where it
-    is new enough, else one installed into the cache folder (some 20 MB to fetch, once). The
-    variable NVIM is not looked at: Neovim sets it, to a socket, in each terminal it opens. Raises
-    `NotAvailable` where there is none and none can be installed.
+    package: str
+    command: str
+    version: tuple[int, ...]
+    program: str
+    environment: Callable[[Path], dict[str, str]]
+    arguments: Callable[[Path], list[str]] = lambda root: []
+    without: tuple[str, ...] = ()
+    """Packages that it works without, though they are among its dependencies."""
+
+
+def neovim() -> Path:
+    """The executable of a Neovim with inline completion; raises as `installed` does."""
+    return installed(NEOVIM)
+
+
+def helix() -> Path:
+    """The executable of a Helix; raises as `installed` does."""
+    return installed(HELIX)
+
+
+def emacs() -> Path:
+    """The executable of an Emacs with completion-preview-mode; raises as `installed` does."""
+    return installed(EMACS)
+
+
+def installed(editor: Editor) -> Path:
+    """The executable of `editor`, new enough.
+
+    The one named by the environment variable CODER_LSP_TEST_ and its command in capitals, else the
+    one on the PATH, else one installed into the cache folder, once. (The variable NVIM is not
+    looked at: Neovim sets it, to a socket, in each terminal it opens.) Raises `NotAvailable` where
+    there is none and none can be installed.
     """
-    for found in (os.environ.get("CODER_LSP_TEST_NVIM"), shutil.which("nvim")):
-        if found and neovim_version(Path(found)) >= NEOVIM_VERSION:
+    named = os.environ.get(f"CODER_LSP_TEST_{editor.command.upper()}")
+    for found in (named, shutil.which(editor.command)):
+        if found and version_of(Path(found)) >= editor.version:
             return Path(found)
-    root = cache_folder() / "neovim"
-    launcher = root / "nvim"
+    root = cache_folder() / editor.package
+    launcher = root / editor.command
     root.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(root.with_suffix(".lock")):
-        if neovim_version(launcher) < NEOVIM_VERSION:
-            install_neovim(root, launcher)
+        if version_of(launcher) < editor.version:
+            install(editor, root, launcher)
     return launcher
 
 
-def neovim_version(executable: Path) -> tuple[int, ...]:
+def version_of(executable: Path) -> tuple[int, ...]:
     """The version that `executable` reports, as numbers; () where it does not run."""
     try:
         shown = subprocess.run([executable, "--version"], capture_output=True, text=True).stdout
     except OSError:
         return ()
-    match = re.match(r"NVIM v(\d+)\.(\d+)\.(\d+)", shown)
-    return tuple(map(int, match.groups())) if match else ()
+    match = re.search(r"\d+(\.\d+)+", shown.partition("\n")[0])
+    return tuple(map(int, match[0].split("."))) if match else ()
 
 
 def cache_folder() -> Path:
@@ -76,23 +108,66 @@ def cache_folder() -> Path:
     return Path(os.environ.get("CODER_LSP_TEST_CACHE") or default).resolve()
 
 
-def install_neovim(root: Path, launcher: Path) -> None:
-    """Installs Debian's Neovim into the folder `root`, to be started by the script `launcher`."""
+def install(editor: Editor, root: Path, launcher: Path) -> None:
+    """Installs Debian's `editor` into the folder `root`, to be started by the script `launcher`."""
     shutil.rmtree(root, ignore_errors=True)
-    unpack_debian(["neovim"], root)
-    use_own_libraries(root, root / "usr/bin/nvim")
-    launcher.write_text(
-        "#!/bin/sh\n"
-        f"export VIMRUNTIME='{root}/usr/share/nvim/runtime'\n"
-        f"exec '{root}/usr/bin/nvim' \"$@\"\n"
-    )
+    unpack_debian([editor.package], root, editor.without)
+    program = root / editor.program
+    use_own_libraries(root, program)
+    variables = editor.environment(root).items()
+    exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables)
+    command = shlex.join([str(program), *editor.arguments(root)])
+    launcher.write_text(f'#!/bin/sh\n{exports}exec {command} "$@"\n')
     launcher.chmod(0o755)
-    if neovim_version(launcher) < NEOVIM_VERSION:
-        raise NotAvailable(f"the Neovim of Debian {SUITE} does not run here, or is too old")
+    if version_of(launcher) < editor.version:
+        raise NotAvailable(f"Debian {SUITE}'s {editor.package} does not run here, or is too old")
 
 
-def unpack_debian(packages: Iterable[str], root: Path) -> None:
-    """Unpacks Debian packages, and all that they depend on, into the folder `root`.
+def neovim_environment(root: Path) -> dict[str, str]:
+    return {"VIMRUNTIME": str(root / "usr/share/nvim/runtime")}
+
+
+def helix_environment(root: Path) -> dict[str, str]:
+    return {"HELIX_RUNTIME": str(root / "usr/lib/hx/runtime")}
+
+
+def emacs_environment(root: Path) -> dict[str, str]:
+    (share,) = (root / "usr/share/emacs").glob("[0-9]*")
+    folders = [each for each in (share / "lisp").rglob("") if "obsolete" not in each.parts]
+    return {
+        "EMACSLOADPATH": ":".join(map(str, folders)),
+        "EMACSDATA": str(share / "etc"),
+        "EMACSDOC": str(share / "etc"),
+        "EMACSPATH": str(emacs_dump(root).parent),
+    }
+
+
+def emacs_arguments(root: Path) -> list[str]:
+    return [f"--dump-file={emacs_dump(root)}"]
+
+
+def emacs_dump(root: Path) -> Path:
+    (dump,) = (root / "usr/libexec/emacs").rglob("*.pdmp")
+    return dump
+
+
+NEOVIM = Editor("neovim", "nvim", (0, 12), "usr/bin/nvim", neovim_environment)
+HELIX = Editor("hx", "hx", (25, 1), "usr/bin/hx", helix_environment)
+EMACS = Editor(
+    "emacs-nox",
+    "emacs",
+    (30, 1),
+    "usr/bin/emacs-nox",
+    emacs_environment,
+    emacs_arguments,
+    # Sources, and a compiler to make machine code of Lisp while it runs.
+    without=("emacs-el", "binutils", "libgcc-15-dev", "libgcc-16-dev", "libc6-dev"),
+)
+
+
+def unpack_debian(packages: Iterable[str], root: Path, without: Iterable[str] = ()) -> None:
+    """Unpacks Debian packages, and all that they depend on, into the folder `root`, `without` some
+    of the latter and what only these depend on.
 
     No maintainer scripts are run. Each package is checked by its sha256 from the suite's index,
     and that index by the archive's signature. Raises `NotAvailable` where a tool or the network is
@@ -104,7 +179,7 @@ def unpack_debian(packages: Iterable[str], root: Path) -> None:
         raise NotAvailable(f"{KEYRING} is missing (package debian-archive-keyring)")
     unpacker = tool("dpkg-deb")
     mirror, index = package_index()
-    needed = [index[name] for name in closure(packages, index)]
+    needed = [index[name] for name in closure(packages, index, without)]
     with ThreadPoolExecutor(6) as pool, tempfile.TemporaryDirectory() as folder:
         archive = Path(folder) / "package.deb"
         urls = [f"{mirror}/{package['Filename']}" for package in needed]
@@ -159,17 +234,19 @@ def fields(stanza: str) -> dict[str, str]:
     return {name: value for name, _, value in lines}
 
 
-def closure(packages: Iterable[str], index: Index) -> list[str]:
-    """`packages` and the packages that they depend on, of each choice the first that there is."""
+def closure(packages: Iterable[str], index: Index, without: Iterable[str] = ()) -> list[str]:
+    """`packages` and the packages that they depend on, of each choice the first that there is; but
+    not those `without`."""
     providers: dict[str, str] = {}
     for name, package in index.items():
         for provided in alternatives(package.get("Provides", ""), ","):
             providers.setdefault(provided, name)
     needed: set[str] = set()
+    left_out = set(without)
     waiting = list(packages)
     while waiting:
         name = waiting.pop()
-        if name in needed:
+        if name in needed or name in left_out:
             continue
         needed.add(name)
         for group in dependencies(index[name]):
@@ -220,4 +297,5 @@ def tool(name: str) -> str:
 
 
 if __name__ == "__main__":
-    print(neovim())
+    for each in (NEOVIM, HELIX, EMACS):
+        print(installed(each))

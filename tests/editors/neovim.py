@@ -6,17 +6,17 @@ import json
 import re
 import textwrap
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pynvim
 
 PLUGIN = Path(__file__).resolve().parents[2] / "editors" / "neovim"
-NAMESPACE = "nvim.lsp.inline_completion"
 
-# Counts requests as they begin and end, so that a test can wait for either.
-COUNTERS = """
+# For tests: requests that begin and end, the ghost text, and all that was shown.
+INSTRUMENTS = """
 vim.g.asked, vim.g.ended = 0, 0
 vim.api.nvim_create_autocmd('LspRequest', {
   callback = function(event)
@@ -27,6 +27,27 @@ vim.api.nvim_create_autocmd('LspRequest', {
     end
   end,
 })
+
+function _G.ghost()
+  local namespace = vim.api.nvim_create_namespace('nvim.lsp.inline_completion')
+  local shown = {}
+  for _, mark in ipairs(vim.api.nvim_buf_get_extmarks(0, namespace, 0, -1, { details = true })) do
+    for _, line in ipairs({ mark[4].virt_text or {}, unpack(mark[4].virt_lines or {}) }) do
+      table.insert(shown, vim.iter(line):map(function(chunk) return chunk[1] end):join(''))
+    end
+  end
+  return table.concat(shown, '\\n')
+end
+
+function _G.watch()
+  _G.drawn = {}
+  vim.api.nvim_set_decoration_provider(vim.api.nvim_create_namespace('watch'), {
+    -- Scheduled: Neovim may draw twice, before autocommands and after, and then show it.
+    on_start = vim.schedule_wrap(function()
+      table.insert(_G.drawn, { ghost(), vim.api.nvim_get_current_line() })
+    end),
+  })
+end
 """
 
 T = TypeVar("T")
@@ -35,12 +56,20 @@ T = TypeVar("T")
 class Neovim:
     """One running Neovim with one file open.
 
-    `command` replaces the server's command line; without it the one of the plugin is used. What
-    Neovim keeps (its log, too) goes into the folders named by the XDG variables of the environment.
+    `command` replaces the server's command line; without it the one of the plugin is used. Without
+    `plugin`, Neovim runs that command by its own means alone. What Neovim keeps (its log, too) goes
+    into the folders named by the XDG variables of the environment.
     """
 
-    def __init__(self, executable: Path, file: Path, init: Path, command: Sequence[str] = ()):
-        init.write_text(configuration(command))
+    def __init__(
+        self,
+        executable: Path,
+        file: Path,
+        init: Path,
+        command: Sequence[str] = (),
+        plugin: bool = True,
+    ):
+        init.write_text((README if plugin else BARE) + INSTRUMENTS + command_line(command))
         options = ["--embed", "--headless", "--clean", "-n", "-u", str(init), str(file)]
         self.api: Any = pynvim.attach("child", argv=[str(executable), *options])
 
@@ -66,15 +95,25 @@ class Neovim:
 
     def ghost(self) -> str:
         """The ghost text now shown, or ''. Its first line begins where it is shown."""
-        marks = self.lua(
-            f"return vim.api.nvim_buf_get_extmarks(0, vim.api.nvim_create_namespace('{NAMESPACE}'),"
-            " 0, -1, { details = true })"
-        )
-        shown = [line for mark in marks for line in virtual_lines(mark[3])]
-        return "\n".join("".join(text for text, _ in line) for line in shown)
+        return str(self.lua("return ghost()"))
+
+    @contextmanager
+    def watched(self) -> Iterator[set[tuple[str, str]]]:
+        """A set that holds, afterwards, all that was shown meanwhile: the ghost text, and the
+        cursor's line."""
+        seen: set[tuple[str, str]] = set()
+        self.api.ui_attach(80, 24)
+        self.lua("watch()")
+        yield seen
+        seen.update((ghost, line) for ghost, line in self.lua("return drawn"))
+        self.api.ui_detach()
 
     def wait_for_ghost(self, seconds: float = 30) -> str:
         return self.wait(self.ghost, "ghost text", seconds)
+
+    def status(self) -> str:
+        """The statusline of the current window, as the README sets it up."""
+        return str(self.lua("return vim.api.nvim_eval_statusline(vim.o.statusline, {}).str"))
 
     def floating(self) -> list[str]:
         """The lines of the floating window; none where there is none."""
@@ -136,19 +175,24 @@ class Neovim:
             self.api.close()
 
 
-def virtual_lines(details: dict[str, Any]) -> list[list[tuple[str, str]]]:
-    return [details.get("virt_text", []), *details.get("virt_lines", [])]
+def command_line(command: Sequence[str]) -> str:
+    words = ", ".join(json.dumps(word) for word in command)
+    return f"vim.lsp.config('coder_lsp', {{ cmd = {{ {words} }} }})\n" if command else ""
 
 
-def configuration(command: Sequence[str]) -> str:
-    """The init.lua that the plugin's README gives, with this plugin's path, and `command`."""
+def from_readme() -> str:
+    """The init.lua that the plugin's README gives, with this plugin's path."""
     readme = (PLUGIN / "README.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^( *)```lua\n(.*?)\n\1```", readme, re.DOTALL | re.MULTILINE)
     given = "\n".join(textwrap.dedent(code) for _, code in blocks)
     placeholder = "'/path/to/coder-lsp/editors/neovim'"
     assert placeholder in given
-    init = given.replace(placeholder, json.dumps(str(PLUGIN))) + COUNTERS
-    if command:
-        words = ", ".join(json.dumps(word) for word in command)
-        init += f"vim.lsp.config('coder_lsp', {{ cmd = {{ {words} }} }})\n"
-    return init
+    return given.replace(placeholder, json.dumps(str(PLUGIN)))
+
+
+README = from_readme()
+BARE = """
+vim.lsp.config('coder_lsp', { root_markers = { '.git' } })
+vim.lsp.enable('coder_lsp')
+vim.lsp.inline_completion.enable()
+"""

@@ -23,6 +23,10 @@ def test_closure_follows_alternatives_providers_and_circles() -> None:
     assert install.closure(["editor"], INDEX) == ["editor", "libc6", "loader", "lua", "mawk"]
 
 
+def test_what_is_left_out_brings_nothing_along() -> None:
+    assert install.closure(["editor"], INDEX, ["lua", "libc6"]) == ["editor", "loader", "mawk"]
+
+
 def test_fields_are_those_on_one_line() -> None:
     stanza = "Package: editor\nDescription: edits\n more: of it\nTag: a,\n b"
     expected = {"Package": "editor", "Description": "edits", "Tag": "a,"}
@@ -56,5 +60,5 @@ def test_an_older_or_broken_neovim_is_not_taken(tmp_path: Path) -> None:
     older = tmp_path / "nvim"
     older.write_text("#!/bin/sh\necho 'NVIM v0.9.5'\n")
     older.chmod(0o755)
-    assert install.neovim_version(older) == (0, 9, 5) < install.NEOVIM_VERSION
-    assert install.neovim_version(tmp_path / "missing") == ()
+    assert install.version_of(older) == (0, 9, 5) < install.NEOVIM.version
+    assert install.version_of(tmp_path / "missing") == ()

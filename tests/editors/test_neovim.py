@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from lsp_server import __version__
+from lsp_server.lsp.logs import log_file
+
 from . import install
-from .neovim import Neovim
+from .conftest import ECHO_SERVER, FAKE_SERVER
+from .neovim import PLUGIN, Neovim
+
+pytestmark = pytest.mark.editor
 
 GOODBYE = '"closed\\n"'
 """What the fake server writes to stderr as it ends; Neovim logs that as an error."""
-pytestmark = pytest.mark.editor
-
-FAKE_SERVER = Path(__file__).parents[1] / "lsp" / "fake_server.py"
-ECHO_SERVER = Path(__file__).with_name("echo_server.py")
 MULTI_LINE = "for item in items:\n        total += item\n    return total"
 Open = Callable[..., Neovim]
+Start = Callable[..., Neovim]
 
 
 @pytest.fixture(scope="module")
@@ -33,17 +37,15 @@ def executable() -> Path:
 
 
 @pytest.fixture
-def start(
-    executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[[Path, list[str]], Neovim]]:
+def start(executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     """Starts Neovim on a file; after the test, ends it and looks for errors that it logged."""
     # XDG_DATA_HOME stays: models are kept there, and `--clean` keeps Neovim from it.
     for name in ("CONFIG", "CACHE", "STATE"):
         monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name))
     started: list[Neovim] = []
 
-    def run(file: Path, command: list[str]) -> Neovim:
-        editor = Neovim(executable, file, tmp_path / "init.lua", command)
+    def run(file: Path, command: list[str], plugin: bool = True) -> Neovim:
+        editor = Neovim(executable, file, tmp_path / "init.lua", command, plugin)
         started.append(editor)
         editor.wait_for_server()
         return editor
@@ -56,24 +58,19 @@ def start(
 
 
 @pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    (tmp_path / "repository" / ".git").mkdir(parents=True)
-    return tmp_path / "repository"
-
-
-@pytest.fixture
-def open_file(
-    start: Callable[[Path, list[str]], Neovim], repository: Path, monkeypatch: pytest.MonkeyPatch
-) -> Open:
+def open_file(start: Start, repository: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
     """Opens a file in Neovim, with a language server whose every suggestion is `suggestion`."""
 
     def run(
-        content: str = "", suggestion: str = "return value", server: Path = FAKE_SERVER
+        content: str = "",
+        suggestion: str = "return value",
+        server: Path = FAKE_SERVER,
+        plugin: bool = True,
     ) -> Neovim:
         monkeypatch.setenv("FAKE_TEXT", suggestion)
         file = repository / "sample.py"
         file.write_bytes(content.encode())
-        return start(file, [sys.executable, str(server)])
+        return start(file, [sys.executable, str(server)], plugin)
 
     return run
 
@@ -106,13 +103,101 @@ def test_accepting_after_typing_some_of_the_ghost_text(open_file: Open) -> None:
     assert editor.column() == len("return value")
 
 
-def test_accepting_after_typing_something_else_inserts_nothing(open_file: Open) -> None:
+def test_tab_stays_tab_after_typing_something_else(open_file: Open) -> None:
     editor = open_file()
     editor.type("o")
     editor.wait_for_ghost()
     editor.type("raise<Tab>")
+    editor.wait(lambda: editor.line() == "raise   ", "a tab")
+
+
+def test_accepting_word_by_word_keeps_the_rest(open_file: Open) -> None:
+    editor = open_file(suggestion="value.name == 'x y'\n    return 1")
+    editor.type("o")
+    editor.wait_for_ghost()
+    with editor.watched() as shown:
+        for accepted in ("value", "value.", "value.name", "value.name =="):
+            editor.type("<M-Right>")
+            editor.wait(lambda: editor.line() == accepted, accepted)  # noqa: B023
+    first_line = "value.name == 'x y'"
+    assert {line + ghost.partition("\n")[0] for ghost, line in shown} == {first_line}
+    editor.type("<Tab>")
+    editor.wait(lambda: editor.lines()[1:] == ["value.name == 'x y'", "    return 1"], "the rest")
+
+
+def test_accepting_line_by_line_keeps_the_rest(open_file: Open) -> None:
+    editor = open_file(suggestion="one()\ntwo()\n\nthree()")
+    editor.type("o")
+    editor.wait_for_ghost()
+    for accepted, rest in (
+        (["one()"], "\ntwo()\n\nthree()"),
+        (["one()", "two()"], "\n\nthree()"),
+    ):
+        editor.type("<M-Down>")
+        editor.wait(lambda: editor.lines()[1:] == accepted, "a line")  # noqa: B023
+        assert editor.ghost() == rest
+    editor.type("<M-Down>")
+    editor.wait(lambda: editor.lines()[1:] == ["one()", "two()", "", "three()"], "all")
+    assert editor.column() == len("three()")
+
+
+def test_typing_along_leaves_the_rest_standing(
+    open_file: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ECHO_LINE", "return value")
+    editor = open_file(server=ECHO_SERVER)
+    editor.type("o")
+    editor.wait_for_ghost()
+    with editor.watched() as shown:
+        for key in "return ":
+            editor.type(key)
+        editor.wait(lambda: editor.ghost() == "value", "the rest")
+    assert {line + ghost for ghost, line in shown} == {"return value"}
+
+
+def test_a_line_that_is_typed_along_is_not_shown_again_below(open_file: Open) -> None:
+    editor = open_file(suggestion="one()\n    two()")
+    editor.type("o    ")
+    editor.wait(lambda: editor.ghost() == "one()\n    two()", "ghost text")
+    editor.type("one()<CR>")  # Neovim indents the new line
+    editor.wait(lambda: editor.lines()[1:] == ["    one()", "    "], "a new line")
+    assert editor.ghost() == "two()"
+
+
+def test_what_is_typed_over_disappears_at_once(open_file: Open) -> None:
+    editor = open_file(server=ECHO_SERVER)
+    editor.type("o")
+    assert editor.wait_for_ghost() == "completes "
+    asked = editor.asked()
+    with editor.watched() as shown:
+        editor.type("x")
+        editor.wait(lambda: editor.line() == "x", "typed")
+        editor.wait(lambda: editor.asked() > asked, "asked")
+        editor.type("y")
+        editor.wait(lambda: editor.ghost() == "completes xy", "the answer")
+    assert {ghost for ghost, line in shown if line} <= {"", "completes xy"}
+
+
+def test_hidden_ghost_text_comes_back_with_the_next_key(open_file: Open) -> None:
+    editor = open_file()
+    editor.type("o")
+    editor.wait_for_ghost()
+    editor.type("<C-]>")
     editor.wait(lambda: not editor.ghost(), "the ghost text is gone")
-    assert editor.line() == "raise"
+    assert editor.lines() == ["", ""]
+    editor.type("x")
+    assert editor.wait_for_ghost() == "return value"
+
+
+def test_a_suggestion_on_demand(open_file: Open) -> None:
+    editor = open_file()
+    editor.type("o")
+    editor.wait_for_ghost()
+    editor.type("<C-]>")
+    editor.wait(lambda: not editor.ghost(), "the ghost text is gone")
+    editor.type("<M-Bslash>")
+    assert editor.wait_for_ghost() == "return value"
+    assert editor.lines() == ["", ""]
 
 
 def test_several_lines(open_file: Open) -> None:
@@ -159,20 +244,18 @@ def test_leaving_insert_mode_leaves_the_text_as_it_was(open_file: Open) -> None:
     assert editor.lua("return vim.bo.modified") is False
 
 
-def test_typing_on_never_shows_what_was_meant_for_an_older_text(open_file: Open) -> None:
-    editor = open_file(server=ECHO_SERVER)
-    shown: set[str] = set()
-
-    def watch(until: Callable[[], bool]) -> bool:
-        shown.add(editor.ghost())
-        return until()
-
+@pytest.mark.parametrize("plugin", [True, False], ids=["plugin", "bare"])
+def test_typing_on_never_shows_what_was_meant_for_an_older_text(
+    open_file: Open, plugin: bool
+) -> None:
+    editor = open_file(server=ECHO_SERVER, plugin=plugin)
     editor.type("i")
-    for number, key in enumerate("abcd", start=1):
-        editor.type(key)
-        editor.wait(lambda: watch(lambda: editor.asked() >= number), "asked")  # noqa: B023
-    editor.wait(lambda: watch(lambda: "completes abcd" in shown), "the answer")
-    assert shown == {"", "completes abcd"}
+    with editor.watched() as shown:
+        for number, key in enumerate("abcd", start=1):
+            editor.type(key)
+            editor.wait(lambda: editor.asked() >= number, "asked")  # noqa: B023
+        editor.wait(lambda: editor.ghost() == "completes abcd", "the answer")
+    assert {ghost for ghost, _ in shown} == {"", "completes abcd"}
 
 
 def test_neovim_survives_the_death_of_the_server(open_file: Open) -> None:
@@ -184,7 +267,7 @@ def test_neovim_survives_the_death_of_the_server(open_file: Open) -> None:
     assert editor.ghost() == ""
     editor.type("x = <Esc>")
     editor.wait(lambda: editor.lines() == ["x = "], "typing goes on")
-    editor.lua("vim.lsp.enable('coder_lsp')")
+    editor.type(":lsp enable coder_lsp<CR>")
     editor.wait_for_server()
     editor.type("A")
     assert editor.wait_for_ghost() == "return value"
@@ -243,24 +326,65 @@ def test_without_a_server_nothing_can_be_said(open_file: Open) -> None:
     editor.wait(lambda: editor.messages().count("coder-lsp is not running") == 2, "messages")
 
 
-@pytest.fixture
-def coder_lsp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Puts `coder-lsp` on the PATH, and ends the model server that it starts for this test.
+def test_the_statusline_follows_the_model(
+    open_file: Open, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_STATES", json.dumps([["loading", "reading weights", 42]]))
+    (repository / "notes.txt").write_text("!ready\n")
+    editor = open_file()
+    editor.wait(lambda: "coder 42%" in editor.status(), "loading")
+    progress = "return vim.ui.progress_status()"
+    editor.wait(lambda: "42" in editor.lua(progress), "the default statusline's part")
+    editor.type(":cd %:h<CR>:edit notes.txt<CR>")
+    editor.wait(lambda: editor.line() == "!ready", "the other file")
+    editor.type("A")
+    editor.wait(lambda: "coder  " in editor.status(), "ready")
+    assert editor.lua(progress) == ""
+    editor.lua(
+        "vim.lsp.get_clients()[1]:notify('workspace/didChangeConfiguration', "
+        "{ settings = { completion = { disabled_languages = { 'text' } } } })"
+    )
+    editor.wait(lambda: "coder off" in editor.status(), "off for text")
+    editor.type("<Esc>:split sample.py<CR>")
+    editor.wait(lambda: "coder  " in editor.status(), "on for Python")
+    editor.type(":new<CR>")
+    editor.wait(lambda: "coder" not in editor.status(), "nothing where it does not run")
 
-    To be named before `start`, so that the editor is gone when the model server ends: a language
-    server would start it again.
-    """
-    scripts = Path(sys.executable).parent
-    monkeypatch.setenv("PATH", f"{scripts}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("CODER_LSP_STATE", str(tmp_path / "model-server"))
-    yield
-    subprocess.run([scripts / "coder-lsp", "model-server", "--stop"], check=True)
+
+def test_health(
+    open_file: Open, coder_lsp: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editor = open_file()
+    editor.lua("vim.lsp.config('coder_lsp', { cmd = { 'coder-lsp' } })")
+    editor.type(":checkhealth coder_lsp<CR>")
+    editor.wait(lambda: any("sample.py: ready" in line for line in editor.lines()), "the report")
+    assert f"version coder-lsp {__version__}" in "\n".join(editor.lines())
+    assert f"- the server's log: {log_file()}" in editor.lines()
+    assert not [line for line in editor.lines() if line.startswith(("- ❌", "- ⚠️"))]
+    editor.lua("vim.lsp.config('coder_lsp', { cmd = { 'coder-lsp-missing' } })")
+    editor.type(":checkhealth coder_lsp<CR>")
+    missing = "- ❌ ERROR coder-lsp-missing is not on the PATH"
+    editor.wait(lambda: missing in editor.lines(), "what is missing")
+
+
+def test_help_has_every_function_and_command(open_file: Open) -> None:
+    editor = open_file()
+    functions = editor.lua("return vim.tbl_keys(require('coder_lsp'))")
+    topics = [f"coder_lsp.{name}()" for name in functions if name not in ("why", "receipt")]
+    for topic in [*topics, ":CoderWhy", ":CoderReceipt", "coder_lsp"]:
+        editor.api.command(f"help {topic}")
+        assert f"*{topic}*" in editor.line()
+
+
+def test_the_help_tags_are_those_of_the_help_file(open_file: Open, tmp_path: Path) -> None:
+    editor = open_file()
+    shutil.copytree(PLUGIN / "doc", tmp_path / "doc")
+    editor.api.command(f"helptags {tmp_path / 'doc'}")
+    assert (tmp_path / "doc/tags").read_text() == (PLUGIN / "doc/tags").read_text()
 
 
 @pytest.mark.model
-def test_the_default_model_completes_code(
-    coder_lsp: None, start: Callable[[Path, list[str]], Neovim], repository: Path
-) -> None:
+def test_the_default_model_completes_code(coder_lsp: None, start: Start, repository: Path) -> None:
     file = repository / "fibonacci.py"
     file.write_text(
         "def fibonacci(n: int) -> int:\n"

@@ -4,7 +4,7 @@ Every suggestion is FAKE_TEXT, unless the document holds one of these words:
 `!slow` waits until it is cancelled, `!raise` raises, `!print` prints to stdout, `!modules` suggests
 the names of the loaded modules, `!stuck` makes the service hang when it is closed, `!ready` makes
 the model ready. FAKE_STATES (JSON) are the states that the model goes through at the start, by
-default only `ready`.
+default only `ready`, FAKE_SECONDS apart.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from lsp_server.settings import Settings
 
 TEXT = os.environ.get("FAKE_TEXT", "suggested()")
 STATES = json.loads(os.environ.get("FAKE_STATES", '[["ready"]]'))
+SECONDS = float(os.environ.get("FAKE_SECONDS", "0.05"))
 
 
 class FakeService:
@@ -51,7 +52,7 @@ class FakeService:
     async def start(self) -> None:
         for state in STATES:
             self._be(EngineState(*state))
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(SECONDS)
 
     def opened(self, document: CompletionRequest) -> None:
         pass
@@ -67,6 +68,10 @@ class FakeService:
 
     def prompt_text(self, receipt: Receipt) -> str | None:
         return f"<|fim_prefix|>{receipt.path}<|fim_middle|>"
+
+    async def why_off(self, document: CompletionRequest) -> str:
+        disabled = self.settings.completion.disabled_languages
+        return f"{document.language} is disabled" if document.language in disabled else ""
 
     async def configure(self, settings: Settings) -> None:
         self.settings = settings

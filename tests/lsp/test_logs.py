@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from lsp_server.lsp import logs
-from tests.lsp.client import isolated_environment
+from tests.lsp.client import FAKE_SERVER, LspProcess, initialize_params, isolated_environment
 
 LOG = "import logging; from lsp_server.lsp import logs; print(logs.log_file()); logs.set_up()"
 
@@ -37,3 +37,11 @@ def test_where_no_file_can_be_written_warnings_go_to_stderr(tmp_path: Path) -> N
     done = run(tmp_path, "logging.info('hushed'); logging.warning('said')")
     assert done.stderr.endswith("said\n")
     assert done.stderr.count("\n") == 1
+
+
+async def test_a_client_can_ask_where_the_log_is() -> None:
+    async with LspProcess.start(*FAKE_SERVER) as server:
+        await server.initialize(initialize_params("vscode"))
+        log = await server.call("workspace/executeCommand", {"command": "coder-lsp.log"})
+        assert Path(log).name == logs.log_file().name
+        assert Path(log).is_absolute()

@@ -12,9 +12,13 @@ from tests.lsp.client import initialize_params
 EXPECTED = {
     "neovim": Profile("Neovim", True, "snippet", False, False, True, True, True, False),
     "vscode": Profile("code-server", True, "plain", False, True, True, True, True, True),
-    "helix": Profile("helix", False, "plain", False, False, True, False, True, True),
-    "emacs": Profile("Eglot", False, "plain", False, False, True, False, True, True),
-    "kate": Profile("", False, "plain", True, False, True, False, True, False),
+    "helix": Profile(
+        "helix", False, "plain", False, False, True, False, True, True, raw_newlines=True
+    ),
+    "emacs": Profile(
+        "Eglot", False, "plain", False, False, True, False, True, True, shows_errors=True
+    ),
+    "kate": Profile("", False, "plain", True, False, False, False, True, False),
 }
 
 

@@ -104,6 +104,17 @@ async def test_a_change_ends_the_running_request(server: LspProcess) -> None:
     assert receipt["outcome"] == "superseded"
 
 
+async def test_eglot_which_shows_errors_is_told_of_none() -> None:
+    async with LspProcess.start(*FAKE_SERVER) as server:
+        await server.initialize(initialize_params("emacs"))
+        server.open(URI, "!slow ")
+        _, answer = server.completion(URI, 0, 6)
+        server.change(URI, {"text": "quick"})
+        assert await within(answer) == {"isIncomplete": True, "items": []}
+        (receipt,) = await server.receipts()
+        assert receipt["outcome"] == "superseded"
+
+
 async def test_a_newer_request_ends_the_older_one_of_its_document_only(server: LspProcess) -> None:
     other = "file:///workspace/b.py"
     server.open(URI, "!slow ")

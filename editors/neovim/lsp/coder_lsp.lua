@@ -5,4 +5,11 @@
 return {
   cmd = { 'coder-lsp' },
   root_markers = { { '.git', '.hg', '.jj' } },
+  -- An older Neovim cannot show the status: it gets the standard's progress.
+  capabilities = { experimental = { coderLspStatus = vim.fn.has('nvim-0.12') == 1 } },
+  handlers = {
+    ['coder-lsp/status'] = function(...)
+      require('coder_lsp.status').on_status(...)
+    end,
+  },
 }

@@ -1,36 +1,59 @@
+--- What your own mappings and statusline can call; `:help coder_lsp` tells of each.
+local clients = require('coder_lsp.client')
+local ghost = require('coder_lsp.ghost')
+
 local M = {}
 
---- Leaves of a suggestion what is still to be inserted at the cursor; nil where it no longer fits.
----@param item vim.lsp.inline_completion.Item
----@return vim.lsp.inline_completion.Item?
-local function fit(item)
-  if type(item.insert_text) ~= 'string' or not (item.range and item.range:is_empty()) then
-    return item
-  end
-  local row, col = item.range:to_extmark()
-  local cursor_row, cursor_col = unpack(vim.api.nvim_win_get_cursor(0))
-  cursor_row = cursor_row - 1
-  if cursor_row < row or (cursor_row == row and cursor_col < col) then
-    return nil
-  end
-  local typed = vim.api.nvim_buf_get_text(0, row, col, cursor_row, cursor_col, {})
-  local text = table.concat(typed, '\n')
-  if not vim.startswith(item.insert_text, text) then
-    return nil
-  end
-  -- Without a range, Neovim inserts at the cursor.
-  item.insert_text, item.range = item.insert_text:sub(#text + 1), nil
-  return item
-end
-
---- Takes the ghost text. To be called from an `expr` mapping in insert mode.
+--- Takes the ghost text. This and the other functions that return whether there was ghost text are
+--- to be called from an `expr` mapping in insert mode.
 ---
 --- `vim.lsp.inline_completion.get()` alone inserts the suggestion where it was asked for: when you
 --- have typed some of it since, that part comes out twice, and when you have typed something else,
 --- the suggestion lands in front of it. Here the former is completed, and the latter left alone.
 ---@return boolean # Whether there was ghost text.
 function M.accept()
-  return vim.lsp.inline_completion.get({ on_accept = fit })
+  return ghost.accept()
+end
+
+--- Takes the ghost text up to the end of its next word.
+---@return boolean # Whether there was ghost text.
+function M.accept_word()
+  return ghost.accept_part([[^\_s*\%(\k\+\|\%(\k\@!\S\)\+\)]])
+end
+
+--- Takes the ghost text up to the end of its line, or of the next one where it begins with a new line.
+---@return boolean # Whether there was ghost text.
+function M.accept_line()
+  return ghost.accept_part([[^\n*[^\n]*]])
+end
+
+--- Shows the next suggestion, where there are several.
+function M.cycle()
+  vim.lsp.inline_completion.select()
+end
+
+--- Hides the ghost text, until the next key.
+---@return boolean # Whether there was ghost text.
+function M.dismiss()
+  return ghost.dismiss()
+end
+
+--- Asks for a suggestion at the cursor, also where they only come on demand.
+function M.suggest()
+  ghost.suggest()
+end
+
+--- How things stand in the current window, for a statusline: '' where the server does not serve its
+--- buffer.
+---@return string
+function M.status()
+  local status = require('coder_lsp.status').of(vim.api.nvim_get_current_buf())
+  if not status then
+    return ''
+  elseif status.kind == 'loading' and status.percent then
+    return ('coder %d%%%%'):format(status.percent) -- twice: statuslines want % doubled
+  end
+  return status.kind == 'ready' and 'coder' or 'coder ' .. status.kind
 end
 
 --- Asks the server about the requests for the current buffer, or for any where it serves another.
@@ -38,16 +61,15 @@ end
 ---@param count integer? # How many of the latest ones; 1 where not given.
 ---@param show fun(answer: any)
 local function ask(command, count, show)
-  local name = 'coder_lsp'
-  local here = vim.lsp.get_clients({ name = name, bufnr = 0 })[1]
-  local client = here or vim.lsp.get_clients({ name = name })[1]
+  local here = clients.all(0)[1]
+  local client = here or clients.all()[1]
   if not client then
     vim.notify('coder-lsp is not running', vim.log.levels.WARN)
     return
   end
   local document = here and vim.uri_from_bufnr(0) or vim.NIL
   local params = { command = command, arguments = { document, count or 1 } }
-  client:request('workspace/executeCommand', params, function(err, answer)
+  clients.call(client, 'request', 'workspace/executeCommand', params, function(err, answer)
     if err then
       vim.notify(err.message, vim.log.levels.ERROR)
     else

@@ -1,0 +1,92 @@
+"""`coder-lsp/status`: what a client that shows it all the time is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from lsp_server.lsp.progress import STATUS
+from tests.lsp.client import FAKE_SERVER, LspProcess, initialize_params, within
+
+PYTHON, MARKDOWN = "file:///w/a.py", "file:///w/b.md"
+NO_MARKDOWN = {"completion": {"disabled_languages": ["markdown"]}}
+OFF = {"kind": "off", "message": "markdown is disabled", "uri": MARKDOWN}
+READY = {"kind": "ready", "message": ""}
+
+
+@asynccontextmanager
+async def client(states: Any = (("ready",),), **options: Any) -> AsyncIterator[LspProcess]:
+    """A client that asks for the status; its server's model goes through these states."""
+    params = initialize_params("vscode")
+    params["capabilities"]["experimental"] = {"coderLspStatus": True}
+    async with LspProcess.start(*FAKE_SERVER, FAKE_STATES=json.dumps(states)) as server:
+        await server.initialize(params, **options)
+        yield server
+
+
+def told(server: LspProcess) -> list[Any]:
+    return [each["params"] for each in server.of(STATUS)]
+
+
+def focus(server: LspProcess, uri: str) -> None:
+    server.notify("textDocument/didFocus", {"textDocument": {"uri": uri}})
+
+
+async def test_the_way_of_the_model() -> None:
+    states = [["downloading", "m: 1 of 3 MB", 33.3], ["loading"], ["loading"], ["ready", "on cpu"]]
+    async with client(states) as server:
+        await server.until(lambda: len(told(server)) == 3)
+        assert told(server) == [
+            {"kind": "loading", "message": "m: 1 of 3 MB", "percent": 33},
+            {"kind": "loading", "message": "the model is loading"},
+            {"kind": "ready", "message": "on cpu"},
+        ]
+        assert server.of("$/progress") == []
+
+
+async def test_a_failure_stands_before_all_else() -> None:
+    async with client([["failed", "no disk"]], initializationOptions=NO_MARKDOWN) as server:
+        server.open(MARKDOWN, "a", "markdown")
+        focus(server, MARKDOWN)
+        await server.until(server.messages)
+        await server.receipts()
+        assert told(server) == [{"kind": "failed", "message": "no disk"}]
+
+
+async def test_off_is_told_of_the_document_in_front() -> None:
+    async with client(initializationOptions=NO_MARKDOWN) as server:
+        server.open(PYTHON, "a")
+        server.open(MARKDOWN, "a", "markdown")
+        await server.until(lambda: told(server) == [READY])
+        focus(server, MARKDOWN)
+        await server.until(lambda: told(server)[1:] == [OFF])
+        focus(server, PYTHON)
+        await server.until(lambda: told(server)[2:] == [READY])
+
+
+async def test_other_settings_are_told_at_once() -> None:
+    async with client() as server:
+        server.open(MARKDOWN, "a", "markdown")
+        focus(server, MARKDOWN)
+        await server.until(lambda: told(server) == [READY])
+        server.notify("workspace/didChangeConfiguration", {"settings": NO_MARKDOWN})
+        await server.until(lambda: told(server)[1:] == [OFF])
+
+
+async def test_asking_too_early_needs_no_message_beside_the_status() -> None:
+    async with client([["loading"]]) as server:
+        server.open(PYTHON, "a")
+        await within(server.inline(PYTHON, 0, 1)[1])
+        assert told(server) == [{"kind": "loading", "message": "the model is loading"}]
+        assert server.messages() == []
+
+
+async def test_a_client_that_does_not_ask_is_told_nothing() -> None:
+    async with LspProcess.start(*FAKE_SERVER) as server:
+        await server.initialize(initialize_params("vscode"), initializationOptions=NO_MARKDOWN)
+        server.open(MARKDOWN, "a", "markdown")
+        focus(server, MARKDOWN)
+        await within(server.inline(MARKDOWN, 0, 1)[1])
+        assert told(server) == []
