@@ -1,0 +1,184 @@
+/** The running language server: started, restarted, and told what the user does. */
+
+import * as vscode from "vscode";
+import { LanguageClient, State } from "vscode-languageclient/node";
+import type { StaticFeature } from "vscode-languageclient/node";
+import { findServer, installServer, ownFolder } from "./install";
+import { COMMAND, CONFIGURATION, serverSettings } from "./settings";
+import type { Status, StatusItem } from "./status";
+
+const SELECTOR = [{ scheme: "file" }, { scheme: "untitled" }];
+const WANTS_STATUS: StaticFeature = {
+  fillClientCapabilities: (capabilities) => {
+    const others = capabilities.experimental as object | undefined;
+    capabilities.experimental = { ...others, coderLspStatus: true };
+  },
+  initialize: () => undefined,
+  getState: () => ({ kind: "static" }),
+  clear: () => undefined,
+};
+
+export class Server {
+  private client: LanguageClient | undefined;
+  private commandLine: string[] = [];
+  private restarts = 0;
+  private queue = Promise.resolve();
+  private initialSettings: Record<string, unknown> = {};
+
+  constructor(
+    private readonly context: vscode.ExtensionContext,
+    private readonly log: vscode.LogOutputChannel,
+    private readonly status: StatusItem,
+  ) {}
+
+  /** Starts the server, in place of the one that runs; where there is none, offers to install it. */
+  async restart(): Promise<void> {
+    const restart = ++this.restarts;
+    await this.inTurn(async () => {
+      await this.end();
+      this.status.show({ kind: "loading", message: "the server is starting" });
+      const found = await findServer(this.context, this.log);
+      if (restart !== this.restarts) {
+        return; // the settings have changed meanwhile
+      }
+      this.commandLine = found ?? [];
+      if (found === undefined) {
+        this.status.show({ kind: "failed", message: "the server is not installed" });
+        this.offerToInstall();
+        return;
+      }
+      this.client = await this.makeClient(found);
+      await this.client.start().catch((error: unknown) => {
+        this.status.show({ kind: "failed", message: String(error) }); // the client shows it as well
+      });
+    });
+  }
+
+  /** Installs the server that comes with the extension, and starts it. */
+  async install(): Promise<void> {
+    const before = this.status.current;
+    this.status.show({ kind: "loading", message: "the server is being installed" });
+    try {
+      await installServer(this.context, this.log);
+    } catch (error) {
+      this.status.show(before);
+      throw error;
+    }
+    await this.restart();
+  }
+
+  /** Ends the server, if it runs. */
+  async stop(): Promise<void> {
+    await this.inTurn(() => this.end());
+  }
+
+  offerToInstall(): void {
+    const question =
+      "Coder LSP: the server is not installed. Install it, with PyTorch, into a virtual " +
+      "environment of this extension's own?";
+    void vscode.window
+      .showInformationMessage(question, "Install")
+      .then((choice) => choice && vscode.commands.executeCommand(`${CONFIGURATION}.install`));
+  }
+
+  get isInstalled(): boolean {
+    return this.commandLine.length > 0;
+  }
+
+  /** The result of one of the server's commands. Throws where it does not run. */
+  async execute<T>(command: string, ...args: unknown[]): Promise<T> {
+    if (this.client?.state !== State.Running) {
+      throw new Error(`the server does not run: ${this.status.current.message}`);
+    }
+    return this.client.sendRequest<T>("workspace/executeCommand", { command, arguments: args });
+  }
+
+  /** The command line of one of the shell's commands, such as `models list`. */
+  shell(...args: string[]): string[] {
+    return [...this.commandLine, ...args];
+  }
+
+  async settingsChanged(event: vscode.ConfigurationChangeEvent): Promise<void> {
+    if (event.affectsConfiguration(`${CONFIGURATION}.${COMMAND}`)) {
+      await this.restart();
+    } else if (event.affectsConfiguration(CONFIGURATION) && this.client?.state === State.Running) {
+      const settings = serverSettings(this.context.extension);
+      if (Object.keys(this.initialSettings).some((name) => !(name in settings))) {
+        await this.restart(); // what it was given at its start, it keeps
+      } else {
+        const changed = { settings: { [CONFIGURATION]: settings } };
+        await this.client.sendNotification("workspace/didChangeConfiguration", changed);
+      }
+    }
+  }
+
+  /** Tells which document is in front. */
+  async announceFocus(): Promise<void> {
+    const document = vscode.window.activeTextEditor?.document;
+    if (this.client?.state === State.Running && document && isServed(document)) {
+      const uri = this.client.code2ProtocolConverter.asUri(document.uri);
+      await this.client.sendNotification("textDocument/didFocus", { textDocument: { uri } });
+    }
+  }
+
+  private async inTurn(action: () => Promise<void>): Promise<void> {
+    const done = this.queue.then(action);
+    this.queue = done.catch(() => undefined);
+    await done;
+  }
+
+  private async end(): Promise<void> {
+    const client = this.client;
+    this.client = undefined;
+    if (client?.needsStop()) {
+      await client
+        .start() // it cannot be stopped before
+        .then(() => client.dispose())
+        .catch((error: unknown) => {
+          this.log.warn(String(error));
+        });
+    }
+  }
+
+  private async makeClient([command = "", ...args]: string[]): Promise<LanguageClient> {
+    const options = { cwd: await ownFolder(this.context) };
+    const client = new LanguageClient(
+      CONFIGURATION,
+      "Coder LSP",
+      { command, args, options },
+      {
+        documentSelector: SELECTOR,
+        outputChannel: this.log,
+        initializationOptions: () =>
+          (this.initialSettings = serverSettings(this.context.extension)),
+      },
+    );
+    client.registerFeature(WANTS_STATUS);
+    client.onNotification("coder-lsp/status", (status: Status) => {
+      this.status.show(status);
+    });
+    client.onDidChangeState(({ newState }) => {
+      if (client === this.client) {
+        this.stateChanged(newState).catch((error: unknown) => {
+          this.log.warn(String(error));
+        });
+      }
+    });
+    return client;
+  }
+
+  private async stateChanged(state: State): Promise<void> {
+    if (state === State.Running) {
+      await this.announceFocus();
+    } else if (state === State.Starting) {
+      this.status.show({ kind: "loading", message: "the server is starting" });
+    } else {
+      this.status.show({ kind: "failed", message: "the server has ended" });
+    }
+  }
+}
+
+/** Whether the server is told of a document. */
+export function isServed(document: vscode.TextDocument): boolean {
+  return vscode.languages.match(SELECTOR, document) > 0;
+}
