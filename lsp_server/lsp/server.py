@@ -71,6 +71,7 @@ class CoderServer(LanguageServer):
         self._problems: list[str] = []
         self._must_watch = False
         self._in_front = ""
+        self._looking: asyncio.Task[None] | None = None
         self._running: dict[tuple[str, str], asyncio.Task[Any]] = {}
 
     def meet(self, params: Mapping[str, Any], encoding: Any) -> None:
@@ -101,7 +102,7 @@ class CoderServer(LanguageServer):
                 logger.exception("the service did not start")
                 self._model_changed(EngineState("failed", str(error)))
         await self.inspection.open()
-        await self._look_at_front()
+        self._look_at_front()
         await self._ask_for_file_changes()  # for as long as the client wants to think about it
 
     async def change_settings(self, editor: Any) -> None:
@@ -122,7 +123,7 @@ class CoderServer(LanguageServer):
                 await self.service.configure(self.settings)
                 if self.service.context is not context:
                     self._announce_documents()
-        await self._look_at_front()
+        self._look_at_front()
 
     @property
     def context(self) -> Context | None:
@@ -136,6 +137,8 @@ class CoderServer(LanguageServer):
             if self.context and (file := file_of(uri)):
                 self.context.opened(file, document.language, document.buffer.text)
             self.service.opened(self._request(document, 0))
+        if uri == self._in_front:  # of another language, perhaps
+            self._look_at_front()
 
     def edited(self, uri: str) -> None:
         """Tell of an open document's new text."""
@@ -145,13 +148,13 @@ class CoderServer(LanguageServer):
                 self.context.edited(file, document.buffer.text)
             self.service.edited(self._request(document, document.edited))
 
-    async def focused(self, uri: str) -> None:
+    def focused(self, uri: str) -> None:
         """Tell of a document that came to the front."""
         self._in_front = uri
         document = self.documents.snapshot(uri) if self.service else None
         if self.service and document:
             self.service.opened(self._request(document, document.edited))
-        await self._look_at_front()
+        self._look_at_front()
 
     def closed(self, uri: str) -> None:
         """Tell of a document that is open no more."""
@@ -159,6 +162,8 @@ class CoderServer(LanguageServer):
             self.context.closed(file)
         if self.service:
             self.service.closed(uri)
+        if uri == self._in_front:
+            self._look_at_front()
 
     def files_changed(self, uris: Iterable[str]) -> None:
         """Tell of what the editor saw change on disk."""
@@ -232,6 +237,8 @@ class CoderServer(LanguageServer):
         """Let go of everything; for the end of the process."""
         for task in self._running.values():
             task.cancel()
+        if self._looking is not None:
+            self._looking.cancel()
         self.inspection.close()
         if self.service is not None:
             try:
@@ -248,14 +255,20 @@ class CoderServer(LanguageServer):
         self.model.update(state)
         self.status.update(state)
 
-    async def _look_at_front(self) -> None:
-        """Have the client shown whether anything is suggested in the document in front."""
+    def _look_at_front(self) -> None:
+        """Have the client shown whether anything is suggested in the document in front, as things
+        are now: an older look at it, which may take longer, ends."""
+        if self._looking is not None:
+            self._looking.cancel()
+        if self.status.supported:
+            self._looking = asyncio.get_running_loop().create_task(self._show_front())
+
+    async def _show_front(self) -> None:
         uri = self._in_front
-        document = self.documents.snapshot(uri) if self.service and self.status.supported else None
+        document = self.documents.snapshot(uri) if self.service else None
         request = self._request(document, 0) if document else None
         why_off = await self.service.why_off(request) if self.service and request else ""
-        if uri == self._in_front:
-            self.status.look_at(uri, why_off)
+        self.status.look_at(uri, why_off)
 
     async def _suggestion(
         self, document: Snapshot, offset: int, invoked: bool
@@ -398,8 +411,8 @@ def create_server(make_service: MakeService) -> CoderServer:
         server.files_changed(change.uri for change in params.changes)
 
     @server.feature(DID_FOCUS)
-    async def did_focus(params: Any) -> None:
-        await server.focused(params.textDocument.uri)
+    def did_focus(params: Any) -> None:
+        server.focused(params.textDocument.uri)
 
     @server.command(items.ACCEPTED_COMMAND)
     def accepted(*arguments: Any) -> None:

@@ -121,7 +121,9 @@ def test_quick_typing_with_a_slow_model_shows_nothing_stale(open_file: Open) -> 
             editor.type("zyxwvuts"[end - 1])
             editor.wait(lambda: editor.line() == "zyxwvuts"[:end], "typed")  # noqa: B023
         offered(editor, "completes zyxwvuts")
-    assert {rest for rest, _ in shown} == {"", "completes zyxwvuts"}
+    assert ("completes zyxwvuts", "zyxwvuts") in shown
+    # where the machine is slow, a hand pauses: then there may be an answer for a line on the way
+    assert {rest for rest, line in shown if rest not in ("", f"completes {line}")} == set()
 
 
 @pytest.mark.parametrize("start", [Emacs], ids=["Emacs"], indirect=True)

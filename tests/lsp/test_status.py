@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from unittest.mock import Mock
 
+import pytest
+
+from lsp_server.completion.types import CompletionRequest
 from lsp_server.lsp.progress import STATUS
+from lsp_server.lsp.server import create_server
 from tests.lsp.client import FAKE_SERVER, LspProcess, initialize_params, within
 
 PYTHON, MARKDOWN = "file:///w/a.py", "file:///w/b.md"
@@ -73,6 +79,42 @@ async def test_other_settings_are_told_at_once() -> None:
         await server.until(lambda: told(server) == [READY])
         server.notify("workspace/didChangeConfiguration", {"settings": NO_MARKDOWN})
         await server.until(lambda: told(server)[1:] == [OFF])
+
+
+async def test_a_document_that_becomes_one_of_another_language_is_looked_at_anew() -> None:
+    async with client(initializationOptions=NO_MARKDOWN) as server:
+        server.open(MARKDOWN, "a", "markdown")
+        focus(server, MARKDOWN)
+        await server.until(lambda: OFF in told(server))
+        server.notify("textDocument/didClose", {"textDocument": {"uri": MARKDOWN}})
+        await server.until(lambda: told(server)[-1] == READY)
+        server.open(MARKDOWN, "a", "markdown")
+        await server.until(lambda: told(server)[-1] == OFF)
+
+
+async def test_of_two_looks_at_once_the_newer_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = create_server(lambda *_: None)  # type: ignore[arg-type, return-value]
+    looks: list[asyncio.Future[str]] = []
+
+    async def why_off(document: CompletionRequest) -> str:
+        looks.append(asyncio.get_running_loop().create_future())
+        return await looks[-1]
+
+    server.service = Mock(context=None, why_off=why_off)
+    server.status.supported = True
+    told: list[str] = []
+    monkeypatch.setattr(server.status, "look_at", lambda uri, why: told.append(why))
+    document = {"uri": PYTHON, "languageId": "python", "version": 1, "text": ""}
+    server.documents.did_open({"textDocument": document})
+    for _ in range(2):
+        server.focused(PYTHON)
+        await asyncio.sleep(0)
+    looks[1].set_result("new")
+    if not looks[0].done():
+        looks[0].set_result("old")
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert told == ["new"]
 
 
 async def test_asking_too_early_needs_no_message_beside_the_status() -> None:

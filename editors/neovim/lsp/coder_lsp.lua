@@ -12,4 +12,7 @@ return {
       require('coder_lsp.status').on_status(...)
     end,
   },
+  on_exit = vim.schedule_wrap(function(_, _, client_id)
+    require('coder_lsp.status').on_exit(client_id)
+  end),
 }

@@ -12,18 +12,16 @@ local function completor(buf)
   return inline and inline.active[buf]
 end
 
-local enabled = false
-
 --- Lets suggestions come by themselves in a buffer that the server serves.
 ---
---- Neovim 0.12 shows them as ghost text; that is switched on for the first buffer only, so that
---- whoever switches it off again is heeded. In 0.11 they come in the completion menu.
+--- Neovim 0.12 shows them as ghost text, unless somebody has switched that on or off. In 0.11 they
+--- come in the completion menu.
 ---@param client vim.lsp.Client
 ---@param buf integer
 function M.enable(client, buf)
   if vim.lsp.inline_completion then
-    if not enabled then
-      enabled = true
+    -- What Neovim keeps the choice in: `is_enabled` is false as well where nothing was chosen.
+    if vim.g._lsp_enabled_inline_completion == nil then
       vim.lsp.inline_completion.enable()
     end
     -- Neovim asks with the next key: too late for somebody who has typed before the server was there.

@@ -37,7 +37,7 @@ local function check_server()
   local program = vim.fn.exepath(command()[1])
   if program == '' then
     health.error(command()[1] .. ' is not on the PATH', {
-      'Install it: pipx install coder-lsp',
+      'Install it: pipx install /path/to/coder-lsp',
       "Or name it: vim.lsp.config('coder_lsp', { cmd = { '/path/to/coder-lsp' } })",
     })
     return

@@ -39,12 +39,23 @@ function M.on_status(_, status, ctx)
     show(status)
   elseif status.kind == 'loading' then
     vim.defer_fn(function() -- what takes less is not worth showing
-      if last[ctx.client_id].kind == 'loading' and not shown then
-        show(last[ctx.client_id])
+      local now = last[ctx.client_id]
+      if now and now.kind == 'loading' and not shown then
+        show(now)
       end
     end, 1000)
   end
   vim.cmd.redrawstatus()
+end
+
+--- Forgets a client that has ended, and ends what is shown of its loading.
+---@param client_id integer
+function M.on_exit(client_id)
+  local status = last[client_id]
+  last[client_id] = nil
+  if shown and status and status.kind == 'loading' then
+    show({ kind = 'failed', message = 'the server has ended' })
+  end
 end
 
 --- How things stand for a buffer: nil where the server does not serve it, or has said nothing.
