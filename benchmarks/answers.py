@@ -12,22 +12,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import attrs
-from tqdm import tqdm
 
 from benchmarks.common import print_setting
+from lsp_server.commands.evaluate import all_results
 from lsp_server.completion.types import Output
 from lsp_server.evaluation import report
 from lsp_server.evaluation.repository import with_published
 from lsp_server.evaluation.results import Kept
 from lsp_server.evaluation.rows import Row, sample
-from lsp_server.evaluation.runner import evaluate
 from lsp_server.evaluation.setup import CursorPlace, Setup, as_in_the_paper, unhurried
 from lsp_server.evaluation.sources import rows_of
 from lsp_server.evaluation.suites import SUITES, Suite
@@ -242,14 +240,8 @@ async def answer(question: Question, args: argparse.Namespace, kept: Kept) -> No
     rows = rows_for(question, args)
     runs = []
     for variant in question.variants:
-        bar = tqdm(rows, desc=f"{question.name}: {variant.name}", disable=not sys.stderr.isatty())
-        results = []
-        async for result in evaluate(question.suite, rows, variant.setup(args.model), kept):
-            results.append(result)
-            bar.update()
-            if result.answer.failure:
-                bar.write(f"{result.answer.failure}: counted as wrong", file=sys.stderr)
-        bar.close()
+        setup, title = variant.setup(args.model), f"{question.name}: {variant.name}"
+        results = await all_results(question.suite, rows, setup, kept, title)
         runs.append(report.run_of(variant.name, results))
     print(f"\n### {question.name}\n")
     print(table(runs), flush=True)
@@ -270,29 +262,31 @@ def rows_for(question: Question, args: argparse.Namespace) -> list[Row]:
 def table(runs: Sequence[report.Run]) -> str:
     """The runs' scores, and each one's difference to the first."""
     first = runs[0]
+    columns = [
+        (run, {group.name: group for group in run.groups}, against(run, first)) for run in runs
+    ]
     heads = ["rows", "", *first.rows[0].scores, f"{first.metric} against the first"]
     heads += ["first token, ms", "prompt tokens"]
     lines = []
     for group in report.by_group(first.rows):
-        for run in runs:
-            [this] = [each for each in run.groups() if each.name == group]
+        for run, groups, gains in columns:
+            this = groups[group]
             cells = [f"{group}, {this.rows}", run.name]
             cells += [report.percent(estimate) for estimate in this.scores.values()]
-            cells.append("" if run is first else against(run, first, group))
+            cells.append(gains.get(group, ""))
             cells += [report.spread(this.milliseconds.get("first_token"))]
             cells += [report.spread(this.tokens.get("prompt"))]
             lines.append(cells)
     return report.table(heads, lines)
 
 
-def against(run: report.Run, first: report.Run, group: str) -> str:
-    """The difference of the first metric, and its p-value."""
-    [found] = [
-        each
-        for each in report.differences(run, first)
-        if (each.group, each.metric) == (group, run.metric)
-    ]
-    return f"{report.percent(found.mean, '+')}, p {found.p_value:.3f}"
+def against(run: report.Run, first: report.Run) -> dict[str, str]:
+    """The difference of the first metric and its p-value, by group; none to itself."""
+    return {
+        each.group: f"{report.percent(each.mean, '+')}, p {each.p_value:.4f}"
+        for each in (report.differences(run, first) if run is not first else ())
+        if each.metric == run.metric
+    }
 
 
 if __name__ == "__main__":

@@ -141,7 +141,11 @@ class CompletionSettings:
 class ContextSettings:
     """What of the workspace is shown to the model while other files are edited."""
 
-    enabled: bool = _setting(True, "Whether other files of the workspace are shown to the model.")
+    enabled: bool = _setting(
+        True,
+        "Whether other files of the workspace are shown to the model. Where the user switched it "
+        "off, an editor cannot switch it on.",
+    )
     deadline_ms: int = _setting(
         40,
         "Longest that choosing cross-file context may hold up a request, in milliseconds.",
@@ -272,8 +276,11 @@ def load(editor: Mapping[str, Any] | None = None) -> tuple[Settings, list[str]]:
             f"the API key is not sent to engine.url {url!r}, since that comes from the editor: "
             f"name it in {config_file()}."
         )
-    if _what_is_fetched(flat) != _what_is_fetched(user) or not user.get(_DOWNLOAD, True):
+    if _what_is_fetched(flat) != _what_is_fetched(user):
         flat[_DOWNLOAD] = False
+    for name in _ONLY_OFF:
+        if not user.get(name, True):
+            flat[name] = False
     return _build(flat), problems
 
 
@@ -298,8 +305,10 @@ def _what_is_fetched(flat: Mapping[str, Any]) -> list[Any]:
     return [model, url, flat.get("engine.device", "auto") if model is None else None]
 
 
-_ADDED_UP = ("privacy.never", "privacy.not_shared")
+_ADDED_UP = ("privacy.never", "privacy.not_shared", "context.exclude")
 _DOWNLOAD = "engine.download"
+_ONLY_OFF = (_DOWNLOAD, "context.enabled")
+"""What an editor may switch off, but not on where the user switched it off."""
 NOT_FROM_EDITORS = ("engine.api_key", "privacy.fine")
 """Settings that are taken from the user's own side only, whatever their value."""
 _REFUSED = {

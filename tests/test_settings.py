@@ -385,3 +385,12 @@ def test_what_an_editor_adds_does_not_undo_a_pattern(user_file: Path) -> None:
     loaded, _ = load({"privacy": {"never": ["!*.mine", "*.theirs"]}})
     privacy = Privacy(loaded.privacy.never)
     assert [privacy.level(name) for name in ("a.mine", "a.theirs")] == ["never", "never"]
+
+
+def test_an_editor_shows_the_model_no_more_files_than_the_user_does(user_file: Path) -> None:
+    user_file.write_text("[context]\nenabled = false\nexclude = ['mine/']\n")
+    loaded, _ = load({"context": {"enabled": True, "exclude": ["theirs/"]}})
+    assert not loaded.context.enabled
+    assert loaded.context.exclude == ["theirs/", "mine/"]
+    user_file.write_text("")
+    assert not load({"context": {"enabled": False}})[0].context.enabled

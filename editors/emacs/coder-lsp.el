@@ -15,8 +15,12 @@
 (defvar lsp-inline-completion-active-map)
 (defvar lsp-inline-completion-idle-delay)
 (declare-function completion-preview-mode "completion-preview")
+(declare-function eglot--TextDocumentIdentifier "eglot")
+(declare-function eglot--server-info "eglot")
 (declare-function eglot-current-server "eglot")
 (declare-function eglot-execute-command "eglot")
+(declare-function eglot-managed-p "eglot")
+(declare-function lsp--buffer-uri "lsp-mode")
 (declare-function lsp-inline-completion-accept "lsp-inline-completion")
 (declare-function lsp-register-client "lsp-mode")
 (declare-function make-lsp-client "lsp-mode")
@@ -43,11 +47,14 @@ would no longer be the buffer's."
     (funcall tell)))
 
 (defun coder-lsp-ghost-text ()
-  "Show suggestions behind the cursor in this buffer, wherever it stands."
-  (require 'completion-preview)
-  (setq-local completion-preview-minimum-symbol-length nil
-              completion-preview-idle-delay 0.1)
-  (completion-preview-mode))
+  "Show suggestions behind the cursor in this buffer, wherever it stands.
+Where another server has the buffer, do nothing."
+  (when (and (eglot-managed-p)
+             (equal (plist-get (eglot--server-info (eglot-current-server)) :name) "coder-lsp"))
+    (require 'completion-preview)
+    (setq-local completion-preview-minimum-symbol-length nil
+                completion-preview-idle-delay 0.1)
+    (completion-preview-mode)))
 
 ;;; lsp-mode: beside the language's own server.  It has ghost text of its own from version 10 on.
 
@@ -67,10 +74,12 @@ would no longer be the buffer's."
 (defun coder-lsp-why ()
   "Say why there was a suggestion for this file, or none."
   (interactive)
-  (let ((arguments (vector (concat "file://" buffer-file-name))))
-    (message "%s" (if (bound-and-true-p eglot--managed-mode)
-                      (eglot-execute-command (eglot-current-server) "coder-lsp.why" arguments)
-                    (lsp-workspace-command-execute "coder-lsp.why" arguments)))))
+  (message "%s"
+           (if (bound-and-true-p eglot--managed-mode)
+               (eglot-execute-command
+                (eglot-current-server) "coder-lsp.why"
+                (vector (plist-get (eglot--TextDocumentIdentifier) :uri)))
+             (lsp-workspace-command-execute "coder-lsp.why" (vector (lsp--buffer-uri))))))
 
 (provide 'coder-lsp)
 ;;; coder-lsp.el ends here

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import sqlite3
 import sys
@@ -26,7 +27,7 @@ from lsp_server.evaluation.sources import rows_of
 from lsp_server.evaluation.suites import SUITES, Suite
 from lsp_server.inference.engines import chosen_model
 from lsp_server.inference.models.store import ModelError
-from lsp_server.settings import Settings, load, reference
+from lsp_server.settings import Settings, load
 
 
 class UsageError(Exception):
@@ -49,13 +50,13 @@ _ERRORS = (
 def run(args: argparse.Namespace) -> int:
     """Evaluate and print. Returns 0, 1 on an error, and 130 when interrupted: the rows that were
     done until then are kept, and not done again."""
-    kept = Kept()
     try:
         others = [report.load(file) for file in args.compare]
         suite = SUITES[args.suite]
         wanted = setup_of(suite, args)
         rows = chosen_rows(suite, args, wanted)
-        results = asyncio.run(all_results(suite, rows, wanted, kept))
+        with contextlib.closing(Kept()) as kept:
+            results = asyncio.run(all_results(suite, rows, wanted, kept))
         show(report.run_of(name_of(args, wanted), results), others, args)
     except _ERRORS as error:
         print(f"coder-lsp eval: {error}", file=sys.stderr)
@@ -63,8 +64,6 @@ def run(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("What was done is kept: the same command goes on with the rest.", file=sys.stderr)
         return 130
-    finally:
-        kept.close()
     return 0
 
 
@@ -105,9 +104,12 @@ def chosen_rows(suite: Suite, args: argparse.Namespace, wanted: Setup) -> list[R
     return rows
 
 
-async def all_results(suite: Suite, rows: Sequence[Row], wanted: Setup, kept: Kept) -> list[Result]:
-    """The results of all rows, with a progress bar on a terminal."""
-    with tqdm(total=len(rows), disable=not sys.stderr.isatty(), leave=False) as bar:
+async def all_results(
+    suite: Suite, rows: Sequence[Row], wanted: Setup, kept: Kept, title: str | None = None
+) -> list[Result]:
+    """The results of all rows, with a progress bar on a terminal. Raises as `evaluate` does."""
+    silent = not sys.stderr.isatty()
+    with tqdm(desc=title, total=len(rows), disable=silent, leave=False) as bar:
         results = []
         async for result in evaluate(suite, rows, wanted, kept):
             results.append(result)
@@ -120,7 +122,11 @@ async def all_results(suite: Suite, rows: Sequence[Row], wanted: Setup, kept: Ke
 def name_of(args: argparse.Namespace, wanted: Setup) -> str:
     """What was run, in words."""
     model = Path(chosen_model(wanted.settings)).name
-    words = [args.suite, model, f"cross-file {wanted.cross_file}", *_changed(_settings(args))]
+    usual = Setup(setup.unhurried(Settings()))
+    if args.paper:
+        usual = setup.as_in_the_paper(usual)
+    words = [args.suite, model, f"cross-file {wanted.cross_file}"]
+    words += _changed(wanted.settings, usual.settings)
     if args.paper:
         return ", ".join([*words, "as in the paper"])
     words += [f"output {args.output}"] * (args.output != "fitted")
@@ -128,15 +134,15 @@ def name_of(args: argparse.Namespace, wanted: Setup) -> str:
     return ", ".join(words)
 
 
-def _changed(settings: Settings) -> list[str]:
-    """The settings that are not the defaults, of those that concern the text."""
-    tree = attrs.asdict(settings)
-    changed = []
-    for name, setting in reference().items():
-        group, _, leaf = name.partition(".")
-        if group in ("prompt", "completion", "context") and tree[group][leaf] != setting.default:
-            changed.append(f"{name}={tree[group][leaf]}")
-    return changed
+def _changed(settings: Settings, usual: Settings) -> list[str]:
+    """The settings that are not the usual ones, of those that concern the text."""
+    tree, other = attrs.asdict(settings), attrs.asdict(usual)
+    return [
+        f"{group}.{name}={value}"
+        for group in ("prompt", "completion", "context")
+        for name, value in tree[group].items()
+        if value != other[group][name]
+    ]
 
 
 def show(this: report.Run, others: Sequence[report.Run], args: argparse.Namespace) -> None:

@@ -1,5 +1,6 @@
 """A process that gives up all that the test of a function does not need, and then runs the program
-that it reads from its input: `python confined.py SECONDS MEGABYTES`.
+that it reads from its input: `python confined.py SECONDS MEGABYTES PARENT`, the last one the id of
+the process that waits for it.
 
 It says "ready" when it is confined, and then how the program ended. Anything else is why it could
 not confine itself, and then the program has not run. What is left to the program, also as root:
@@ -69,14 +70,14 @@ class _Comparison(ctypes.Structure):
 
 
 def main() -> None:
-    seconds, megabytes = map(int, sys.argv[1:])
+    seconds, megabytes, parent = map(int, sys.argv[1:])
     program = sys.stdin.buffer.read().decode(errors="replace")
     report = os.dup(1)
     null = os.open(os.devnull, os.O_RDWR)
     for standard in range(3):
         os.dup2(null, standard)
     try:
-        confine(seconds, megabytes)
+        confine(seconds, megabytes, parent)
     except Exception as error:  # whatever it is, the program does not run
         os.write(report, str(error).encode())
         return
@@ -95,10 +96,12 @@ def run(program: str) -> str:
     return "passed"
 
 
-def confine(seconds: int, megabytes: int) -> None:
+def confine(seconds: int, megabytes: int, parent: int) -> None:
     """Give up all else for good. Raises an error that says what is missing where that cannot be."""
     _call("no new privileges", _libc.prctl(_SET_NO_NEW_PRIVILEGES, 1, 0, 0, 0))
     _call("end with the parent", _libc.prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0))
+    if os.getppid() != parent:  # it ended before it was asked for that signal
+        raise OSError("nobody waits for the program")
     _limit_resources(seconds, megabytes)
     _limit_reading()
     _limit_system_calls()

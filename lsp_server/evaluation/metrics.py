@@ -179,7 +179,8 @@ def bootstrap_interval(values: Sequence[float], seed: int = 0) -> tuple[float, f
         raise ValueError("there is no interval of no values")
     random = np.random.default_rng(seed)
     sample = np.asarray(values, dtype=float)
-    means = [random.choice(sample, sample.size).mean() for _ in range(RESAMPLES)]
+    draws = (random.integers(sample.size, size=sample.size) for _ in range(RESAMPLES))
+    means = [sample[drawn].mean() for drawn in draws]
     low, high = np.quantile(means, (0.025, 0.975))
     return float(low), float(high)
 

@@ -23,13 +23,13 @@ def draw(runs: Sequence[Run], file: Path) -> None:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise PlotError("--plot needs matplotlib: pip install 'coder-lsp[eval]'") from error
-    groups = list(dict.fromkeys(group.name for run in runs for group in run.groups()))
-    figure = Figure(figsize=(6.4, 4.0 * len(groups)), layout="constrained")
-    for axes, name in zip(figure.subplots(len(groups), squeeze=False)[:, 0], groups, strict=True):
-        for run in runs:
-            for group in run.groups():
-                if group.name == name:
-                    _point(axes, run, group)
+    drawn = [(run, {group.name: group for group in run.groups}) for run in runs]
+    names = list(dict.fromkeys(name for _, groups in drawn for name in groups))
+    figure = Figure(figsize=(6.4, 4.0 * len(names)), layout="constrained")
+    for axes, name in zip(figure.subplots(len(names), squeeze=False)[:, 0], names, strict=True):
+        for run, groups in drawn:
+            if name in groups:
+                _point(axes, run, groups[name])
         axes.set(title=name, xlabel="median time of an answer, ms", ylabel=f"{runs[0].metric}, %")
         axes.legend(fontsize="small")
     try:

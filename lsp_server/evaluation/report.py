@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from lsp_server.evaluation.metrics import bootstrap_interval, paired_p_value
@@ -53,7 +54,7 @@ class Judged:
     tokens: dict[str, int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Run:
     """One run of a benchmark, as `--json` writes it and `--compare` reads it. `name` says what was
     run, in words; `machine` and `date` where and when."""
@@ -68,6 +69,7 @@ class Run:
         """The first of the metrics, by which the benchmark is known."""
         return next(iter(self.rows[0].scores))
 
+    @cached_property
     def groups(self) -> list[Group]:
         """What the rows come to, part by part."""
         return [_group(name, rows) for name, rows in by_group(self.rows).items()]
@@ -93,7 +95,7 @@ def run_of(name: str, results: Sequence[Result]) -> Run:
 
 def save(run: Run, file: Path) -> None:
     """Write a run, its groups' figures beside its rows."""
-    data = {**asdict(run), "groups": [asdict(group) for group in run.groups()]}
+    data = {**asdict(run), "groups": [asdict(group) for group in run.groups]}
     file.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -155,7 +157,7 @@ def markdown(run: Run) -> str:
     heads = ["rows of", "rows", *(f"{metric}, %" for metric in metrics)]
     heads += ["first token, ms", "in all, ms", "prompt tokens", "new tokens"]
     body = []
-    for group in run.groups():
+    for group in run.groups:
         cells = [group.name, str(group.rows)]
         cells += [percent(group.scores[metric]) for metric in metrics]
         cells += [spread(group.milliseconds.get(stage)) for stage in ("first_token", "total")]
@@ -166,7 +168,7 @@ def markdown(run: Run) -> str:
 
 def text(run: Run) -> str:
     """The run in words."""
-    return "\n\n".join(_in_words(group) for group in run.groups())
+    return "\n\n".join(_in_words(group) for group in run.groups)
 
 
 def comparison(run: Run, other: Run) -> str:

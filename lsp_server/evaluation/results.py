@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+import sys
 from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import version
@@ -79,9 +80,9 @@ def answer_key(row: Row, setup: Setup, model: str) -> str:
 
 
 def scores_key(row: Row, prediction: str) -> str:
-    """The key of a prediction's scores."""
+    """The key of a prediction's scores; programs among them are judged by this Python."""
     judged = (row.benchmark, row.language, row.prefix, row.suffix, row.groundtruth, dict(row.meta))
-    return _digest(judged, prediction, _code(_SCORING))
+    return _digest(judged, prediction, _code(_SCORING), sys.version_info[:2])
 
 
 def model_identity(settings: Settings) -> str:

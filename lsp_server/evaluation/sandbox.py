@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
@@ -15,8 +16,6 @@ CONFINED = Path(__file__).with_name("confined.py")
 LONGEST_REPORT = 2_000
 PATIENCE = 4
 """How much longer a program may take on the clock than on the processor."""
-
-_TIMED_OUT = (-signal.SIGXCPU, -signal.SIGKILL)
 
 
 class SandboxUnavailable(Exception):
@@ -49,7 +48,8 @@ async def run_tests(program: str, *, seconds: int = 3, megabytes: int = 512) -> 
     if sys.platform != "linux":
         raise SandboxUnavailable("Generated code runs confined, and that needs Linux.")
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-s", "-S", "-B", CONFINED, str(seconds), str(megabytes)),
+        *(sys.executable, "-s", "-S", "-B", CONFINED),
+        *map(str, (seconds, megabytes, os.getpid())),
         stdin=PIPE,
         stdout=PIPE,
         stderr=STDOUT,
@@ -88,7 +88,7 @@ async def _verdict(process: Process, program: str, patience: float) -> Verdict:
         return Verdict("passed")
     if outcome == "failed":
         return Verdict("failed", detail)
-    if code in _TIMED_OUT:
+    if code in (-signal.SIGXCPU, -signal.SIGKILL):
         return Verdict("timed out", "too long on the processor")
     return Verdict("failed", f"ended its process with {code}")
 

@@ -72,7 +72,8 @@ async def _safim(row: Row, prediction: str) -> Scores:
 
 
 async def _passes(program: str, row: Row) -> bool:
-    """Whether a program writes what the row's tests expect for their inputs."""
+    """Whether a program writes what the row's tests expect for their inputs. One that starts
+    threads or reads and writes past `sys.stdin` and `sys.stdout` fails, however right it is."""
     for test in row.meta["unit_tests"]:
         verdict = await run_tests(_TEST.format(program=program, **test))
         if not verdict.passed:

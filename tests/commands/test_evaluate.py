@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from lsp_server.cli import main
+from lsp_server.evaluation import metrics
 from lsp_server.evaluation.pipeline import Pipeline
 from tests.commands.fake_engine import FakeEngine, install
 
@@ -32,6 +33,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config.write_text('model = "some/model"\n[engine]\nurl = "http://127.0.0.1:9"\n')
     monkeypatch.setenv("CODER_LSP_CONFIG", str(config))
     monkeypatch.setenv("CODER_LSP_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(metrics, "RESAMPLES", 100)  # what chance is, is not tested here
 
 
 @pytest.fixture
@@ -112,6 +114,35 @@ def test_the_paper_s_setting(rows: str, engine: FakeEngine) -> None:
     main(["eval", "crosscodeeval", rows, "--paper", "--cross-file", "none", "--limit", "1"])
     assert engine.prompts[0].endswith("x =")
     assert "fim" not in engine.prompts[0]
+
+
+def test_a_run_is_named_by_what_took_effect(
+    rows: str, engine: FakeEngine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (tmp_path / "config.toml").open("a") as config:
+        config.write("[completion]\nmax_lines = 4\nreuse = true\n[prompt]\nsuffix_tokens = 9\n")
+    command = ["eval", "crosscodeeval", rows, "--cross-file", "none", "--limit", "1"]
+    assert main(command) == 0
+    assert "none, prompt.suffix_tokens=9, completion.max_lines=4 (" in capsys.readouterr().out
+    assert main([*command, "--paper"]) == 0
+    assert "none, completion.max_lines=4, as in the paper (" in capsys.readouterr().out
+
+
+def test_what_is_wrong_in_the_user_s_settings_is_told_once(
+    rows: str, engine: FakeEngine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (tmp_path / "config.toml").open("a") as config:
+        config.write("colour = 1\n")
+    assert main(["eval", "crosscodeeval", rows, "--limit", "1"]) == 0
+    assert capsys.readouterr().err.count("engine.colour") == 1
+
+
+def test_a_cache_that_cannot_be_written_is_told(
+    rows: str, engine: FakeEngine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "cache").write_text("")
+    assert main(["eval", "crosscodeeval", rows]) == 1
+    assert capsys.readouterr().err.startswith("coder-lsp eval: ")
 
 
 def test_runs_are_compared_and_drawn(

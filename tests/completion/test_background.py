@@ -58,7 +58,7 @@ async def test_nothing_is_prepared_where_the_cursor_was(
     await desk.start()
     await answered_and_prepared(desk, AT, ABORT)
     await answered_and_prepared(desk, len(TEXT), ABORT)
-    monkeypatch.setattr(module, "PREPARE_SECONDS", 0.3)  # time to go elsewhere
+    monkeypatch.setattr(module, "PREPARE_SECONDS", 1.0)  # time to go elsewhere
     for offset in (AT, len(TEXT)):
         desk.offset = offset
         assert (await desk.answered()).receipt.outcome is Outcome.CACHED
@@ -87,7 +87,7 @@ async def test_with_other_settings_it_is_prepared_anew(desk: Desk) -> None:
 async def test_what_somebody_waits_for_is_not_put_aside(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "PREPARE_SECONDS", 0.3)  # time to ask
+    monkeypatch.setattr(module, "PREPARE_SECONDS", 1.0)  # time to ask
     await desk.start()
     await desk.answered(" a", "\n")
     await desk.service.configure(OTHERWISE)

@@ -69,6 +69,13 @@ class Kate:
         (home / ".config" / "katerc").write_text(allowed)
         self._provide(server, suggestion)
         self._running = [self._start("Xvfb", DISPLAY, "-screen", "0", "1000x650x24")]
+        try:
+            self._open(file)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, file: Path) -> None:
         self._wait(self._screen, "an X server")
         self._running.append(self._start("kate", "-n", "-b", str(file)))
         self.wait_for_server(1)

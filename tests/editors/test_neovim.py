@@ -304,7 +304,6 @@ def test_loading_ends_with_the_server(open_file: Open, monkeypatch: pytest.Monke
     editor.wait(lambda: "42" in editor.lua(progress), "the default statusline's part")
     os.kill(editor.server_pid(), signal.SIGKILL)
     editor.wait(lambda: not editor.lua(progress), "nothing is loading")
-    assert "the server has ended" in editor.messages()
 
 
 def test_why_is_shown_until_the_cursor_moves(open_file: Open) -> None:

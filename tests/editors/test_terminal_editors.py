@@ -56,11 +56,14 @@ def open_file(
     cursor at its end."""
 
     def run(
-        content: str = "x = 1", suggestion: str = "return value", server: Path = FAKE_SERVER
+        content: str = "x = 1",
+        suggestion: str = "return value",
+        server: Path = FAKE_SERVER,
+        name: str = "sample.py",
     ) -> Editor:
         monkeypatch.setenv("FAKE_TEXT", suggestion)
         as_coder_lsp(server)
-        file = repository / "sample.py"
+        file = repository / name
         file.write_bytes(content.encode())
         return start(file)
 
@@ -141,6 +144,25 @@ def test_keys_that_break_off_a_preview_do_not_confuse_the_server(
             editor.type(key)
             time.sleep(keys.choice((0.002, 0.01, 0.03, 0.06)))  # a hand's rhythm, sped up
         offered(editor, f"completes {line}")
+
+
+@pytest.mark.parametrize("start", [Emacs], ids=["Emacs"], indirect=True)
+def test_why_in_a_file_whose_name_has_blanks(open_file: Open) -> None:
+    editor = open_file(name="名 前.py")
+    editor.type(f"{ENTER}y = ")
+    offered(editor, "return value")
+    editor.type(f"\x1bxcoder-lsp-why{ENTER}")
+    editor.wait_for("at character 10: suggested")
+
+
+@pytest.mark.parametrize("start", [Emacs], ids=["Emacs"], indirect=True)
+def test_a_buffer_of_another_server_is_left_alone(open_file: Open) -> None:
+    editor = open_file()
+    other = '(setf (eglot--server-info (eglot-current-server)) \'(:name "other"))'
+    mode = "(bound-and-true-p completion-preview-mode)"
+    ask = f"(progn {other} (completion-preview-mode -1) (coder-lsp-ghost-text) {mode})"
+    editor.type(f'\x1b:(message "preview: %s" {ask}){ENTER}')
+    editor.wait_for("preview: nil")
 
 
 def test_emoji_and_cjk_before_the_cursor(open_file: Open, repository: Path) -> None:

@@ -31,7 +31,7 @@ def run_of(name: str, *exact: float, benchmark: str = "cceval-python") -> Run:
 
 
 def test_a_group_is_the_mean_of_its_rows_and_what_they_took() -> None:
-    [group] = run_of("a", 0, 1, 1, 1).groups()
+    [group] = run_of("a", 0, 1, 1, 1).groups
     assert (group.name, group.rows) == ("cceval-python", 4)
     exact = group.scores["exact match"]
     assert exact.mean == 0.75
@@ -45,12 +45,12 @@ def test_a_group_is_the_mean_of_its_rows_and_what_they_took() -> None:
 def test_stages_that_not_every_row_had_count_where_they_were() -> None:
     run = run_of("a", 0, 1)
     del run.rows[0].milliseconds["first_token"]
-    assert run.groups()[0].milliseconds["first_token"] == (100, 100)
+    assert run.groups[0].milliseconds["first_token"] == (100, 100)
 
 
 def test_groups_are_told_apart() -> None:
     run = Run("a", run_of("a", 1).rows + run_of("a", 0, 0, benchmark="cceval-java").rows)
-    assert [(group.name, group.rows) for group in run.groups()] == [
+    assert [(group.name, group.rows) for group in run.groups] == [
         ("cceval-python", 1),
         ("cceval-java python", 2),
     ]

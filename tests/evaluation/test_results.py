@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,14 @@ def test_scores_are_kept_under_the_row_and_the_prediction() -> None:
     ]
     assert len(set(keys)) == len(keys)
     assert scores_key(row(), "a") == scores_key(row(id="other"), "a")
+
+
+def test_scores_are_kept_under_the_python_that_runs_the_programs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = scores_key(row(), "a")
+    monkeypatch.setattr(sys, "version_info", (4, 0, 0))
+    assert scores_key(row(), "a") != before
 
 
 def test_a_model_is_known_by_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import contextlib
 import os
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,10 +19,10 @@ from lsp_server.evaluation import sandbox
 from lsp_server.evaluation.sandbox import SandboxUnavailable, Verdict, run_tests
 
 
-@pytest.fixture(autouse=True)
-async def confinable() -> None:
+@pytest.fixture(autouse=True, scope="module")
+def confinable() -> None:
     try:
-        await run_tests("")
+        asyncio.run(run_tests(""))
     except SandboxUnavailable as reason:
         pytest.skip(str(reason))
 
@@ -124,7 +125,7 @@ async def test_a_fork_bomb_does_not_go_off() -> None:
 
 async def test_the_users_files_are_not_read(secret: Path) -> None:
     assert (await run_tests(f"open({str(secret)!r}).read()")).outcome == "failed"
-    assert (await run_tests("import os; os.listdir(os.path.expanduser('~'))")).outcome == "failed"
+    assert (await run_tests(f"import os; os.listdir({str(secret.parent)!r})")).outcome == "failed"
     assert (await run_tests("open('/proc/self/environ').read()")).outcome == "failed"
 
 
@@ -233,6 +234,13 @@ async def test_a_program_ends_with_who_runs_it() -> None:
     await runner.wait()
 
 
+def test_it_does_not_run_where_nobody_waits_any_more() -> None:
+    """As when who runs it ended while it began."""
+    command = [sys.executable, "-S", str(sandbox.CONFINED), "1", "512", "0"]
+    done = subprocess.run(command, input=b"", stdout=subprocess.PIPE, check=True)
+    assert done.stdout == b"nobody waits for the program"
+
+
 @pytest.mark.parametrize("missing", ["prctl", "syscall", "libseccomp"])
 async def test_where_it_cannot_be_confined_it_does_not_run(
     missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -251,6 +259,12 @@ async def test_it_takes_linux(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(SandboxUnavailable, match="Linux"):
         await run_tests("")
+
+
+def test_it_is_loaded_where_a_system_has_none_of_these_signals() -> None:
+    hidden = "import asyncio, signal; del signal.SIGXCPU, signal.SIGKILL"
+    loads = f"{hidden}\nimport lsp_server.evaluation.sandbox"
+    subprocess.run([sys.executable, "-c", loads], check=True)
 
 
 HINDERED = """

@@ -93,7 +93,7 @@ async def test_a_document_that_becomes_one_of_another_language_is_looked_at_anew
 
 
 async def test_of_two_looks_at_once_the_newer_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    server = create_server(lambda *_: None)  # type: ignore[arg-type, return-value]
+    server = create_server(lambda *_: None)  # type: ignore[arg-type]
     looks: list[asyncio.Future[str]] = []
 
     async def why_off(document: CompletionRequest) -> str:
