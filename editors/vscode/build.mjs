@@ -1,6 +1,6 @@
 /** Bundles the extension, and puts beside it the licences of what is in the bundle, and the server. */
 
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
 
@@ -18,8 +18,14 @@ const { metafile } = await build({
   metafile: true,
 });
 writeFileSync("dist/licenses.txt", licences(Object.keys(metafile.inputs)));
+const python = ["python3", "python"].find(
+  (name) => spawnSync(name, ["-m", "pip", "--version"]).status === 0,
+);
+if (python === undefined) {
+  throw new Error("neither python3 nor python is on the PATH with pip: install them");
+}
 const pip = ["-m", "pip", "--disable-pip-version-check", "wheel", "--quiet", "--no-deps"];
-execFileSync("python3", [...pip, "--wheel-dir", "dist/server", "../.."], { stdio: "inherit" });
+execFileSync(python, [...pip, "--wheel-dir", "dist/server", "../.."], { stdio: "inherit" });
 
 function licences(inputs) {
   const packages = inputs.flatMap(

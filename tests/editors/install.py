@@ -10,6 +10,7 @@ signature, unpacked, and run in place with their own libc.
 from __future__ import annotations
 
 import hashlib
+import http.client
 import lzma
 import os
 import platform
@@ -19,7 +20,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -268,11 +268,14 @@ def alternatives(text: str, separator: str) -> list[str]:
 
 
 def fetch(url: str, sha256: str | None = None) -> bytes:
-    """What is at `url`, checked by its `sha256`; ValueError where that is another."""
+    """What is at `url`, checked by its `sha256`; ValueError where that is another.
+
+    Raises `NotAvailable` where it cannot be fetched as a whole.
+    """
     try:
         with urllib.request.urlopen(url, timeout=60) as response:
             data: bytes = response.read()
-    except (urllib.error.URLError, TimeoutError) as error:
+    except (OSError, http.client.HTTPException) as error:
         raise NotAvailable(f"{url}: {error}") from error
     if sha256 and hashlib.sha256(data).hexdigest() != sha256:
         raise ValueError(f"{url} is not what the signed index says (sha256 {sha256})")

@@ -25,7 +25,8 @@ from filelock import FileLock
 from .install import NotAvailable, cache_folder, tool
 
 LOCKED = Path(__file__).with_name("vscode")
-EXTENSION = Path(__file__).resolve().parents[2] / "editors" / "vscode"
+ROOT = Path(__file__).resolve().parents[2]
+EXTENSION = ROOT / "editors" / "vscode"
 NO_NETWORK = re.compile(r"\b(ENOTFOUND|EAI_AGAIN|ECONN\w+|ETIMEDOUT|ENETUNREACH|ENOTCACHED)\b")
 
 # Chromium and the libraries that a bare machine lacks come packed with Brotli, which Node unpacks.
@@ -75,13 +76,19 @@ def vscode() -> Installation:
 
 
 def extension() -> Path:
-    """The packaged extension (.vsix), made by its own command where its sources have changed.
+    """The packaged extension (.vsix), made by its own command where its sources, or those of the
+    server that it carries, have changed.
 
     Raises `NotAvailable` where npm or the network is missing, and subprocess.CalledProcessError
     where the extension cannot be made, be it that its linter or type checker finds something.
     """
     made = EXTENSION / "dist" / "coder-lsp.vsix"
-    sources = [*EXTENSION.glob("*.*"), *EXTENSION.glob("src/*")]
+    sources = [*EXTENSION.glob("*.*"), *EXTENSION.glob("src/*"), ROOT / "pyproject.toml"]
+    sources += [
+        file
+        for file in (ROOT / "lsp_server").rglob("*")
+        if file.is_file() and "__pycache__" not in file.parts
+    ]
     lock = cache_folder() / "vscode-extension.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(lock), Stamp(made.with_suffix(".made"), sources) as stamp:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 import subprocess
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -43,6 +46,24 @@ def test_a_package_with_another_hash_is_refused(tmp_path: Path) -> None:
 def test_what_cannot_be_fetched_is_not_available(tmp_path: Path) -> None:
     with pytest.raises(install.NotAvailable, match="nothing"):
         install.fetch((tmp_path / "nothing").as_uri())
+
+
+@pytest.mark.parametrize("is_reset", [False, True])
+def test_what_breaks_off_is_not_available(is_reset: bool) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def break_off() -> None:
+            connection, _ = server.accept()
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf")
+            if is_reset:
+                no_linger = struct.pack("ii", 1, 0)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_linger)
+            connection.close()
+
+        Thread(target=break_off, daemon=True).start()
+        with pytest.raises(install.NotAvailable, match="/package"):
+            install.fetch(f"http://127.0.0.1:{server.getsockname()[1]}/package")
 
 
 def test_an_unsigned_index_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -144,7 +144,10 @@ def test_the_server_comes_back(open_file: Open) -> None:
 
     def ask_again() -> str:
         editor.press("x", "Backspace")
-        return editor.ghost()
+        try:  # not at once: each key takes away what the one before has asked for
+            return editor.wait(editor.ghost, "ghost text", seconds=3)
+        except AssertionError:
+            return ""
 
     assert editor.wait(ask_again, "ghost text") == SUGGESTION
     assert "SIGKILL" in editor.log()
@@ -174,6 +177,16 @@ def test_a_language_is_switched_off_and_on(open_file: Open) -> None:
     assert editor.status()[1] == "Coder LSP: off, markdown is disabled"
     editor.run("Coder LSP: Toggle Suggestions for This Language")
     editor.wait_until_ready()
+
+
+def test_off_is_only_shown_while_such_a_file_is_in_front(open_file: Open) -> None:
+    off = {**FAKE, "coder-lsp.completion.disabled_languages": ["markdown"]}
+    editor = open_file(settings=off, ready=False, suffix=".md")
+    editor.wait(lambda: editor.status()[0] == "off", "off")
+    editor.run("Preferences: Open Keyboard Shortcuts")
+    editor.wait_until_ready()
+    editor.run("View: Close Editor")
+    editor.wait(lambda: editor.status()[0] == "off", "off again")
 
 
 def test_typing_along_and_accepting_the_rest(open_file: Open) -> None:
@@ -249,9 +262,29 @@ def test_without_a_server_it_offers_to_install_one_and_takes_none_of_the_workspa
     editor = open_file(settings={}, ready=False)
     editor.wait(lambda: editor.status()[0] == "failed", "failed")
     assert editor.status()[1] == "Coder LSP: failed, the server is not installed"
-    editor.wait(
-        lambda: "the server is not installed" in "".join(editor.notifications()), "an offer"
-    )
+
+    def is_offered() -> bool:
+        return "the server is not installed" in "".join(editor.notifications())
+
+    editor.wait(is_offered, "an offer")
+    editor.run("Notifications: Clear All Notifications")
+    editor.wait(lambda: not editor.notifications(), "no messages")
+    editor.run("Coder LSP: Show Statistics")
+    editor.wait(is_offered, "another offer")
+
+
+def test_a_program_that_never_answers_gives_way_to_a_corrected_setting(open_file: Open) -> None:
+    editor = open_file(settings={"coder-lsp.command": ["sleep", "1234"]}, ready=False)
+    editor.wait(lambda: editor.children("sleep\x001234"), "it runs")
+    assert editor.status() == ("loading", "Coder LSP: loading, the server is starting")
+    editor.configure(FAKE)
+    editor.wait_until_ready()
+    editor.wait(lambda: "SIGTERM" in editor.log(), "it has ended")
+    editor.forget_log()
+    assert editor.notifications() == []
+    assert len(editor.children(FAKE_SERVER.name)) == 1
+    editor.type("x")
+    editor.wait_for_ghost(SUGGESTION)
 
 
 @pytest.fixture

@@ -114,6 +114,11 @@ class VSCode:
         self.page.click(f"{EDITOR} .view-lines")
         self.press("Control+End")
 
+    def configure(self, settings: Mapping[str, Any]) -> None:
+        """Changes the machine's settings while the window is open."""
+        self._settings = settings
+        self._write_settings("Machine", settings)
+
     def _open_here(self, file: Path) -> None:
         self.press("Control+p")
         self.page.fill(".quick-input-box input", str(file))

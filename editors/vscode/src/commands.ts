@@ -144,8 +144,12 @@ export class Commands {
     );
   }
 
-  /** What one of the shell's commands prints. */
+  /** What one of the shell's commands prints. Where there is no server, offers to install it. */
   private async shell(args: string[], options?: Omit<RunOptions, "cwd">): Promise<string> {
+    if (!this.server.isInstalled) {
+      this.server.offerToInstall();
+      throw new vscode.CancellationError();
+    }
     return run(this.server.shell(...args), { cwd: await ownFolder(this.context), ...options });
   }
 }

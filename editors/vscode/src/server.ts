@@ -17,11 +17,13 @@ const WANTS_STATUS: StaticFeature = {
   getState: () => ({ kind: "static" }),
   clear: () => undefined,
 };
+/** Longest that a server may take to answer `initialize`, in milliseconds. */
+const LONGEST_START = 60_000;
 
 export class Server {
   private client: LanguageClient | undefined;
   private commandLine: string[] = [];
-  private restarts = 0;
+  private latestStart = new AbortController();
   private queue = Promise.resolve();
   private initialSettings: Record<string, unknown> = {};
 
@@ -33,12 +35,13 @@ export class Server {
 
   /** Starts the server, in place of the one that runs; where there is none, offers to install it. */
   async restart(): Promise<void> {
-    const restart = ++this.restarts;
+    const start = this.supersede();
     await this.inTurn(async () => {
       await this.end();
       this.status.show({ kind: "loading", message: "the server is starting" });
       const found = await findServer(this.context, this.log);
-      if (restart !== this.restarts) {
+      const cwd = await ownFolder(this.context);
+      if (start.signal.aborted) {
         return; // the settings have changed meanwhile
       }
       this.commandLine = found ?? [];
@@ -47,10 +50,8 @@ export class Server {
         this.offerToInstall();
         return;
       }
-      this.client = await this.makeClient(found);
-      await this.client.start().catch((error: unknown) => {
-        this.status.show({ kind: "failed", message: String(error) }); // the client shows it as well
-      });
+      this.client = this.makeClient(found, cwd);
+      await this.begin(this.client, start);
     });
   }
 
@@ -69,6 +70,7 @@ export class Server {
 
   /** Ends the server, if it runs. */
   async stop(): Promise<void> {
+    this.supersede();
     await this.inTurn(() => this.end());
   }
 
@@ -112,11 +114,12 @@ export class Server {
     }
   }
 
-  /** Tells which document is in front. */
+  /** Tells which document is in front; none where that is not one that the server knows. */
   async announceFocus(): Promise<void> {
-    const document = vscode.window.activeTextEditor?.document;
-    if (this.client?.state === State.Running && document && isServed(document)) {
-      const uri = this.client.code2ProtocolConverter.asUri(document.uri);
+    if (this.client?.state === State.Running) {
+      const document = vscode.window.activeTextEditor?.document;
+      const converter = this.client.code2ProtocolConverter;
+      const uri = document && isServed(document) ? converter.asUri(document.uri) : "";
       await this.client.sendNotification("textDocument/didFocus", { textDocument: { uri } });
     }
   }
@@ -127,21 +130,50 @@ export class Server {
     await done;
   }
 
-  private async end(): Promise<void> {
-    const client = this.client;
-    this.client = undefined;
-    if (client?.needsStop()) {
-      await client
-        .start() // it cannot be stopped before
-        .then(() => client.dispose())
-        .catch((error: unknown) => {
-          this.log.warn(String(error));
-        });
+  /** A new start, in place of the one that goes on or waits for its turn. */
+  private supersede(): AbortController {
+    this.latestStart.abort();
+    return (this.latestStart = new AbortController());
+  }
+
+  /** Starts a client; ends its program where that does not answer in time, or `start` is aborted. */
+  private async begin(client: LanguageClient, start: AbortController): Promise<void> {
+    const aborted = new Promise<never>((_, reject) => {
+      start.signal.addEventListener("abort", () => {
+        reject(start.signal.reason as Error);
+      });
+    });
+    const tooLong = setTimeout(() => {
+      const reason = "the server does not answer; is the setting coder-lsp.command right?";
+      start.abort(new Error(reason));
+    }, LONGEST_START);
+    try {
+      await Promise.race([client.start(), aborted]);
+    } catch (error) {
+      if (start.signal.aborted) {
+        await this.end();
+      }
+      // Other failures the client shows as well.
+      this.status.show({ kind: "failed", message: (error as Error).message });
+    } finally {
+      clearTimeout(tooLong);
     }
   }
 
-  private async makeClient([command = "", ...args]: string[]): Promise<LanguageClient> {
-    const options = { cwd: await ownFolder(this.context) };
+  private async end(): Promise<void> {
+    const client = this.client;
+    this.client = undefined;
+    if (client?.state === State.Running) {
+      await client.dispose().catch((error: unknown) => {
+        this.log.warn(String(error));
+      });
+    } else if (client?.state === State.Starting) {
+      abandon(client);
+    }
+  }
+
+  private makeClient([command = "", ...args]: string[], cwd: string): LanguageClient {
+    const options = { cwd };
     const client = new LanguageClient(
       CONFIGURATION,
       "Coder LSP",
@@ -176,6 +208,20 @@ export class Server {
       this.status.show({ kind: "failed", message: "the server has ended" });
     }
   }
+}
+
+/** Ends the program of a client that has not started, which cannot be stopped as others are. */
+function abandon(client: LanguageClient): void {
+  const program = client.serverProcess;
+  // Else the client would complain of the end to the user, and start it again.
+  program?.stdin?.removeAllListeners("close");
+  program?.stdout?.removeAllListeners("close");
+  program?.kill();
+  // It may come up at just this moment.
+  void client.start().then(
+    () => client.dispose().catch(() => undefined),
+    () => undefined,
+  );
 }
 
 /** Whether the server is told of a document. */
