@@ -20,6 +20,8 @@ from lsp_server.settings import Settings
 from tests.prompt.tiny_tokenizers import byte_level
 
 URI = "file:///a.py"
+TEXT = "def f(a, b):\n    return \n\nprint(f(1, 2))\n"
+AT = len("def f(a, b):\n    return ")
 PATIENCE = 8.0
 """Seconds; fewer than a generation may take, which then ends in any case."""
 

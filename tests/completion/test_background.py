@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import attrs
 import pytest
@@ -16,20 +15,11 @@ from lsp_server.context.steadiness import Chosen
 from lsp_server.inference.client import Chunk
 from lsp_server.prompt.types import Snippet
 from lsp_server.settings import CompletionSettings, Settings
-from tests.completion.scripted import Desk, Stream
+from tests.completion.scripted import AT, TEXT, Desk, Stream
 
-TEXT = "def f(a, b):\n    return \n\nprint(f(1, 2))\n"
-AT = len("def f(a, b):\n    return ")
 ABORT = Chunk("", "abort")
 SETTINGS = Settings(model="a")
 OTHERWISE = attrs.evolve(SETTINGS, prompt=attrs.evolve(SETTINGS.prompt, prefix_tokens=512))
-
-
-@pytest.fixture
-async def desk(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
-    desk = Desk(monkeypatch, TEXT, AT)
-    yield desk
-    await desk.service.close()
 
 
 async def preparing_is_over() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Literal
 
@@ -16,21 +15,10 @@ from lsp_server.completion import service as module
 from lsp_server.completion.types import SUPERSEDED, CompletionRequest, Outcome
 from lsp_server.inference.client import Chunk, EngineError, EngineUnavailableError
 from lsp_server.settings import CompletionSettings, Settings
-from tests.completion.scripted import Desk
+from tests.completion.scripted import AT, TEXT, Desk
 
-TEXT = "def f(a, b):\n    return \n\nprint(f(1, 2))\n"
-AT = len("def f(a, b):\n    return ")
 QUIET = Settings(model="a", completion=CompletionSettings(prefetch=False))
 OTHERWISE = attrs.evolve(QUIET, prompt=attrs.evolve(QUIET.prompt, prefix_tokens=512))
-
-
-@pytest.fixture
-async def desk(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
-    desk = Desk(monkeypatch, TEXT, AT)
-    yield desk
-    await desk.service.close()
-    left = asyncio.all_tasks() - {asyncio.current_task()}
-    assert not [task for task in left if "Generation" in repr(task)]
 
 
 async def test_typing_along_never_asks_the_model(desk: Desk) -> None:

@@ -21,10 +21,9 @@ from lsp_server.inference.client import Chunk, EngineError, EngineUnavailableErr
 from lsp_server.prompt.layout import PromptBuilder
 from lsp_server.prompt.templates import TEMPLATES, NoTemplateError
 from lsp_server.settings import CompletionSettings, EngineSettings, Settings
+from tests.completion.scripted import AT, TEXT
 from tests.prompt.tiny_tokenizers import byte_level
 
-TEXT = "def f(a, b):\n    return \n\nprint(f(1, 2))\n"
-AT = len("def f(a, b):\n    return ")
 READY = EngineState("ready")
 NEVER = object()
 """In a script: the stream waits from here on."""
