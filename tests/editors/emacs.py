@@ -39,6 +39,13 @@ class Emacs(Terminal):
     def append(self) -> None:
         """Begins to type at the end of the file."""
         self.type("\x1b>")
+        self.wait(self._at_end, "the cursor is at the end")
+
+    def _at_end(self) -> bool:
+        """Whether nothing but the mode line and the echo area follows the cursor: until Emacs has
+        taken the keys in, the line behind it is not a suggestion but text."""
+        below = self.lines()[self.screen.cursor.y + 1 : -2]
+        return not self.behind_cursor().strip() and not any(below)
 
     def line(self) -> str:
         """The line up to the cursor."""

@@ -215,6 +215,7 @@ def test_the_default_model_completes_code(
     )
     editor = start(file)
     editor.type(f"{ENTER}return fibonacci(n - 1) + ")
+    editor.wait(lambda: editor.line().endswith("(n - 1) + "), "typed")
     offer = editor.wait(lambda: ask_again(editor), "a suggestion of the model", seconds=120)
     assert offer == "fibonacci(n - 2)"
     editor.accept()
@@ -223,7 +224,10 @@ def test_the_default_model_completes_code(
 
 def ask_again(editor: Editor) -> str:
     """What is suggested after a blank typed anew: while the model is loading, that is ''."""
-    editor.type(f"{BACKSPACE} ")
+    editor.type(BACKSPACE)
+    editor.wait(lambda: not editor.line().endswith(" "), "the blank is gone")
+    editor.type(" ")
+    editor.wait(lambda: editor.line().endswith(" "), "the blank is back")
     with suppress(AssertionError):
         editor.wait(editor.suggestion, "a suggestion", seconds=2)
     return editor.suggestion()
