@@ -12,19 +12,15 @@ from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 
-from lsp_server.completion import postprocess
 from lsp_server.completion.backend import Backend
-from lsp_server.completion.cache import Entry, Recalled, SuggestionCache
+from lsp_server.completion.cache import Recalled
 from lsp_server.completion.explain import summary
 from lsp_server.completion.feedback import Feedback
-from lsp_server.completion.generation import Abandoned, Aim, Diverged, Generation, Limits
-from lsp_server.completion.held_context import HeldContext
-from lsp_server.completion.pacing import Pacing
+from lsp_server.completion.generation import Abandoned, Aim, Diverged, Generation
+from lsp_server.completion.generations import PROMPTS_KEPT, Generations
 from lsp_server.completion.place import place_at
-from lsp_server.completion.prompting import Prompter
-from lsp_server.completion.read_ahead import ReadAhead
 from lsp_server.completion.rejections import Rejections
-from lsp_server.completion.scope import Scope, ScopeRules, end_of, scope_at
+from lsp_server.completion.scope import Scope, ScopeRules, scope_at
 from lsp_server.completion.statistics import Statistics
 from lsp_server.completion.types import (
     SUPERSEDED,
@@ -35,12 +31,11 @@ from lsp_server.completion.types import (
     Outcome,
     Receipt,
     Suggestion,
-    Work,
 )
 from lsp_server.context.cross_file import CrossFile
 from lsp_server.context.files import Rules
 from lsp_server.context.languages.table import language_of
-from lsp_server.inference.client import CompletionsClient, EngineError
+from lsp_server.inference.client import EngineError
 from lsp_server.prompt.line_ends import with_plain_newlines
 from lsp_server.settings import Settings
 
@@ -49,9 +44,6 @@ PREPARE_SECONDS = 0.02
 """The answer goes out first."""
 _OURS = (asyncio.CancelledError, Abandoned, Diverged)
 """What ends a generation that is not wanted any more."""
-
-PROMPTS_KEPT = 8
-"""Of so many of the latest receipts and generations; they hold the text of files."""
 
 log = logging.getLogger(__name__)
 
@@ -75,18 +67,14 @@ class CompletionService:
         self.context = self._make_context(self._workspace.roots)
         self._backend = Backend(self._changed_state)
         self._on_state = on_state
-        self._cache = SuggestionCache()
         self._statistics = Statistics(enabled=settings.statistics.enabled)
         self._rejections = Rejections()
         self._feedback = Feedback(self._statistics, self._rejections)
-        self._generation: Generation | None = None
-        self._pacing = Pacing()
+        self._generations = Generations(
+            settings, self._backend, self.context, self._statistics, self._may_read
+        )
         self._asked: Anchor | None = None
-        self._prepared: Anchor | None = None
-        self._held = HeldContext()
-        self._read_ahead = ReadAhead(self._reader, self._may_read)
         self.receipts: deque[Receipt] = deque(maxlen=RECEIPTS_KEPT)
-        self._works: deque[Work] = deque()
 
     @property
     def state(self) -> EngineState:
@@ -105,12 +93,11 @@ class CompletionService:
         """
         old, self._settings = self._settings, settings
         self._statistics.enabled = settings.statistics.enabled
-        self._forget()
         self._rejections.clear()
-        self._held = HeldContext()
         old_context = self.context
         if (old.context, old.privacy) != (settings.context, settings.privacy):
             self.context = self._make_context(old_context.roots)
+        self._generations.configure(settings, self.context)
         if (old.model, old.engine) != (settings.model, settings.engine):
             await self._backend.restart(settings)
         for receipt in self.receipts:  # of another model, perhaps, or of what is private by now
@@ -121,11 +108,11 @@ class CompletionService:
 
     async def close(self) -> None:
         """Let go of the engine, and end indexing."""
-        self._forget()
+        self._generations.forget()
         self._feedback.close()
         await self._backend.close()  # first: from here on nothing can begin
-        if self._generation is not None:
-            await self._generation.ended()
+        if self._generations.running is not None:
+            await self._generations.running.ended()
         await self.context.close()
         await asyncio.to_thread(self._statistics.close)
 
@@ -133,24 +120,18 @@ class CompletionService:
         """Tell of a document that came to the front; the idle model reads it around its `offset`,
         or, where nothing was edited yet, its beginning."""
         self._feedback.changed(document.name, with_plain_newlines(document.text))
-        self._read_ahead.opened(document, self._settings.prompt.prefix_tokens)
+        self._generations.opened(document)
 
     def edited(self, document: CompletionRequest) -> None:
         """Tell of an open document's new text and, as its `offset`, where it was edited."""
         text = with_plain_newlines(document.text)
-        self._pacing.typed(time.monotonic())
         self._feedback.changed(document.name, text)
-        if self._generation is not None:
-            outlives = self._generation.outlives(document.name, text)
-            if outlives and not self._settings.completion.reuse:
-                self._generation.end()
-        self._read_ahead.edited(document)
+        self._generations.edited(document, text)
 
     def closed(self, document: str) -> None:
         """Tell that a document is open no more."""
         self._feedback.closed(document)
-        if self._generation is not None and self._generation.aim.anchor.document == document:
-            self._generation.end()
+        self._generations.closed(document)
 
     def accepted(self, id: str) -> None:
         """Tell that the suggestion of the receipt with this id was accepted as a whole."""
@@ -208,19 +189,19 @@ class CompletionService:
             receipt.detail = why
             return ""
         if now == self._asked:  # else a newer request came while this one was looked at
-            self._make_way(now)
+            self._generations.make_way(now)
         aim = cache(lambda: self._aim(now, request))  # it parses: not where an answer is at hand
         outcome, paused = Outcome.CACHED, False
-        while (known := self._recall(now, aim)) is None:
-            running = self._generation
+        while (known := self._generations.recall(now, aim)) is None:
+            running = self._generations.running
             if running is None or running.done or not running.serves(now):
-                if not paused and (pause := self._pause(request)) > 0:
+                if not paused and (pause := self._generations.pause(request)) > 0:
                     paused = True
                     await asyncio.sleep(pause)
                     continue
                 if not self._may_begin(aim(), receipt):
                     return ""
-                running = self._begin(aim(), request)
+                running = self._generations.begin(aim(), request)
                 outcome = Outcome.SUGGESTED
             elif outcome is Outcome.CACHED:
                 outcome = Outcome.ATTACHED
@@ -229,13 +210,6 @@ class CompletionService:
             if running.serves(now) and not self._may_go_on(running, receipt):
                 return ""
         return self._offer(known, outcome, now, request, receipt)
-
-    def _make_way(self, now: Anchor) -> None:
-        """End what runs for another place."""
-        if not self._settings.completion.reuse:
-            self._forget()
-        if self._generation is not None and not self._generation.is_wanted(now):
-            self._generation.end()
 
     def _may_go_on(self, generation: Generation, receipt: Receipt) -> bool:
         """Whether a generation ended well, or there is to be another one in its place; if not, the
@@ -270,27 +244,6 @@ class CompletionService:
         # in a thread: it looks for links on the disk, and for keys in all of the text
         return await asyncio.to_thread(self.context.why_private, file, document.text)
 
-    def _recall(self, now: Anchor, aim: Callable[[], Aim]) -> Recalled | None:
-        """What is known for a place and fits it; a text that is shown there for the first time is
-        kept as it was shown."""
-        for known in self._cache.recall(now):
-            if known.shown is not None:
-                return known
-            place, scope = aim().place, aim().scope
-            complete = known.whole or end_of(known.ahead, place, scope) is not None
-            if complete and scope.kind != "nothing":
-                shown = postprocess.fit(known.ahead, place, scope)
-                nothing = _why_nothing(known.ahead)
-                self._cache.add(Entry(now, known.ahead, shown, known.whole, nothing, known.work))
-                return Recalled(shown, known.ahead, known.whole, nothing, known.work)
-        return None
-
-    def _pause(self, request: CompletionRequest) -> float:
-        """Seconds until the model is worth asking."""
-        if request.invoked or self._settings.completion.eagerness == "eager":
-            return 0.0
-        return self._pacing.pause(time.monotonic())
-
     def _may_begin(self, aim: Aim, receipt: Receipt) -> bool:
         """Whether the model may be asked; if not, the receipt says why."""
         if aim.anchor != self._asked:  # while this one waited, the cursor went elsewhere
@@ -322,64 +275,6 @@ class CompletionService:
         elif request.output == "cut":
             scope = replace(scope, is_fitted=False)
         return Aim(anchor, place, scope, rules, base)
-
-    def _begin(self, aim: Aim, request: CompletionRequest) -> Generation:
-        """Start a generation in place of the one before."""
-        client, prompter = self._backend.client, self._prompter()
-        assert client is not None and prompter is not None
-        before = self._generation
-        if before is not None:
-            before.end()
-        limits = Limits(
-            self._settings.completion.max_tokens,
-            self._settings.engine.timeout_seconds,
-            self._settings.completion.min_confidence,
-        )
-        self._generation = Generation(aim, limits)
-        self._generation.start(
-            client,
-            lambda work: prompter.ask(request, aim.anchor, work),
-            partial(self._ended, self._cache, request.language),
-            before,
-        )
-        return self._generation
-
-    def _prompter(self) -> Prompter | None:
-        builder, client = self._backend.builder, self._backend.client
-        if builder is None or client is None:
-            return None
-        held = self._held if self._works_ahead() else None
-        return Prompter(self._settings, self.context, builder, held, client.is_ours)
-
-    def _ended(self, cache: SuggestionCache, language: str, generation: Generation) -> None:
-        """Keep what a generation came to, in the cache of the settings it was begun with."""
-        aim, error = generation.aim, generation.error
-        self._works.append(generation.work)
-        if len(self._works) > PROMPTS_KEPT:
-            self._works.popleft().prompt = None
-        self._statistics.generated(generation.work.tokens.get("generated", 0), language)
-        if isinstance(error, EngineError):
-            # not what it says: another's engine may quote the prompt
-            log.warning("the engine failed: %s %s", type(error).__name__, error.status or "")
-            self._backend.failed(error)
-        shown = nothing = None
-        if error is None and aim.base is None:
-            stages = generation.work.stages_ms  # what the engine tells of itself is part of them
-            parts = ("context", "prompt", "generate")
-            self._pacing.answered(sum(stages.get(part, 0.0) for part in parts) / 1000)
-            shown, nothing = _worth_showing(generation)
-        if generation.text or error is None:
-            whole = generation.whole and error is None
-            cache.add(Entry(aim.anchor, generation.text, shown, whole, nothing, generation.work))
-        self._learn_pace(generation.work)
-        self._read_ahead.has_reader()
-
-    def _learn_pace(self, work: Work) -> None:
-        """See how fast the model reads prompts."""
-        milliseconds = work.stages_ms.get("first_token")
-        if work.prompt is not None and milliseconds is not None and "cached" in work.tokens:
-            tokens = len(work.prompt.ids) - work.tokens["cached"]
-            self._held.was_read(tokens, milliseconds / 1000)
 
     def _offer(
         self,
@@ -422,50 +317,19 @@ class CompletionService:
 
     def _prepare(self, now: Anchor, text: str, request: CompletionRequest) -> None:
         """Have the idle model write what would follow if the suggestion were accepted."""
+        if now != self._asked:
+            return
         expected = Anchor(now.document, now.prefix + text, now.suffix)
-        if (
-            self._is_busy()
-            or now != self._asked
-            or expected == self._prepared
-            or not self._works_ahead()
-        ):
-            return
-        self._prepared = expected
-        if any(_goes_on(known) for known in self._cache.recall(expected)):
-            return
-        aim = self._aim(expected, request, base=now.prefix)
-        if aim.scope.kind != "nothing":
-            self._begin(aim, request)
-
-    def _is_busy(self) -> bool:
-        return self._generation is not None and not self._generation.done
-
-    def _works_ahead(self) -> bool:
-        """Whether the model may be given work that nobody waits for."""
-        wanted, client = self._settings.completion, self._backend.client
-        return wanted.prefetch and wanted.reuse and client is not None and client.is_ours
-
-    def _reader(self) -> tuple[CompletionsClient, Prompter] | None:
-        client, prompter = self._backend.client, self._prompter()
-        if client is None or prompter is None or self._is_busy() or not self._works_ahead():
-            return None
-        return client, prompter
+        aim = partial(self._aim, expected, request, base=now.prefix)
+        self._generations.prepare(expected, aim, request)
 
     async def _may_read(self, document: CompletionRequest) -> bool:
         return not await self.why_off(document)
 
-    def _forget(self) -> None:
-        """End what runs, and forget what was generated."""
-        self._cache = SuggestionCache()
-        self._prepared = None
-        self._read_ahead.end()
-        if self._generation is not None:
-            self._generation.end()
-
     def _changed_state(self, state: EngineState) -> None:
         self._on_state(state)
         if state.status == "ready":
-            self._read_ahead.has_reader()
+            self._generations.model_is_ready()
 
     def _make_context(self, roots: Sequence[Path]) -> CrossFile:
         wanted, privacy = self._settings.context, self._settings.privacy
@@ -484,24 +348,6 @@ class CompletionService:
             enabled=wanted.enabled,
             installed=self._workspace.installed,
         )
-
-
-def _worth_showing(generation: Generation) -> tuple[str, Outcome]:
-    """What to show of a generation, and why nothing, if it is nothing."""
-    if generation.unsure:
-        return "", Outcome.UNSURE
-    text, place, scope = generation.text, generation.aim.place, generation.aim.scope
-    return postprocess.fit(text, place, scope, finished=generation.whole), _why_nothing(text)
-
-
-def _why_nothing(text: str) -> Outcome:
-    """Why nothing is left of a text, if nothing is."""
-    return Outcome.TRIMMED if text.strip() else Outcome.EMPTY
-
-
-def _goes_on(known: Recalled) -> bool:
-    """Whether at least a line of what follows is known, or that nothing does."""
-    return known.whole or "\n" in known.ahead.lstrip()
 
 
 def _in_words(state: EngineState) -> str:

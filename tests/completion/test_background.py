@@ -126,7 +126,7 @@ async def test_only_what_was_waited_for_says_how_long_an_answer_takes(
 ) -> None:
     await desk.start()
     seconds: list[float] = []
-    monkeypatch.setattr(desk.service._pacing, "answered", seconds.append)
+    monkeypatch.setattr(desk.service._generations._pacing, "answered", seconds.append)
     await answered_and_prepared(desk, AT, "\n", "    b", "\n")
     assert len(seconds) == 1
 
@@ -193,7 +193,7 @@ async def test_other_settings_forget_what_was_spared(
 ) -> None:
     await desk.start()
     contexts = Contexts(monkeypatch)
-    desk.service._held.was_read(1000, 1000.0)
+    desk.service._generations._held.was_read(1000, 1000.0)
     assert await shown(desk, contexts, "one.py", "y", "\n") == {"one.py"}
     assert await shown(desk, contexts, "other.py", "y", "\n") == {"one.py"}
     await desk.service.configure(OTHERWISE)

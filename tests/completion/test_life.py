@@ -10,7 +10,7 @@ from typing import Literal
 import attrs
 import pytest
 
-from lsp_server.completion import postprocess, read_ahead
+from lsp_server.completion import generations, postprocess, read_ahead
 from lsp_server.completion import service as module
 from lsp_server.completion.types import SUPERSEDED, CompletionRequest, Outcome
 from lsp_server.inference.client import Chunk, EngineError, EngineUnavailableError
@@ -207,7 +207,7 @@ async def test_who_paused_while_the_cursor_went_elsewhere_begins_nothing(
         pauses.append(now)
         return 0.05
 
-    monkeypatch.setattr(desk.service._pacing, "pause", pause)
+    monkeypatch.setattr(desk.service._generations._pacing, "pause", pause)
     first = desk.ask()
     await desk.until(lambda: pauses)
     desk.offset = len(TEXT)
@@ -281,7 +281,7 @@ async def test_only_the_eager_do_not_wait(
 ) -> None:
     settings = CompletionSettings(eagerness=eagerness, prefetch=False)
     await desk.start(Settings(model="a", completion=settings))
-    desk.service._pacing.answered(60.0)
+    desk.service._generations._pacing.answered(60.0)
     desk.type("x")
     desk.ask()
     await asyncio.sleep(0.03)
@@ -290,7 +290,7 @@ async def test_only_the_eager_do_not_wait(
 
 async def test_who_demands_does_not_wait(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     await desk.start(QUIET)
-    monkeypatch.setattr(desk.service._pacing, "pause", lambda now: 1000.0)
+    monkeypatch.setattr(desk.service._generations._pacing, "pause", lambda now: 1000.0)
     task = desk.ask(invoked=True)
     (await desk.stream()).write(" a", "\n")
     assert (await task).text == "a"
@@ -441,7 +441,7 @@ async def test_other_settings_forget_prompts(desk: Desk) -> None:
 
 async def test_only_the_latest_generations_keep_their_prompts(desk: Desk) -> None:
     await desk.start(QUIET)
-    for lines in range(module.PROMPTS_KEPT + 1):
+    for lines in range(generations.PROMPTS_KEPT + 1):
         desk.text, desk.offset = "\n" * lines + TEXT, AT + lines
         assert (await desk.answered(" a", "\n")).text == "a"
     has_prompt = []
@@ -534,7 +534,7 @@ async def test_fast_typing_is_waited_for(desk: Desk) -> None:
     await desk.start(QUIET)
     await desk.answered(" a", "\n")
     desk.type("x")
-    desk.service._pacing.answered(60.0)
+    desk.service._generations._pacing.answered(60.0)
     task = desk.ask()
     await asyncio.sleep(0.01)
     assert len(desk.client.streams) == 1
@@ -572,7 +572,7 @@ async def test_an_answer_s_time_is_counted_once(
 ) -> None:
     await desk.start(QUIET)
     seconds: list[float] = []
-    monkeypatch.setattr(desk.service._pacing, "answered", seconds.append)
+    monkeypatch.setattr(desk.service._generations._pacing, "answered", seconds.append)
     task = desk.ask()
     (await desk.stream()).write(" a", Chunk("", "stop", timings_ms={"total": 60_000.0}))
     receipt = (await task).receipt

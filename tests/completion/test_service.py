@@ -9,7 +9,8 @@ import attrs
 import pytest
 
 from lsp_server.completion import backend as module
-from lsp_server.completion.service import PROMPTS_KEPT, RECEIPTS_KEPT, CompletionService
+from lsp_server.completion.generations import PROMPTS_KEPT
+from lsp_server.completion.service import RECEIPTS_KEPT, CompletionService
 from lsp_server.completion.types import (
     SUPERSEDED,
     CompletionRequest,
