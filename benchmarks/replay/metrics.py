@@ -5,7 +5,8 @@ the next change and was not empty, the time from the change to that answer's bei
 milliseconds; 0 where a suggestion stayed visible meanwhile because what was typed agrees with it.
 An answer that came too late, and a suggestion that stayed without the new text's answer, do not
 count.
-`new`: the same without those that stayed. `generated_per_used` counts tokens: all that the engine
+`new`: the same without those that stayed. `key`: the same over all changes, where one whose answer
+was empty, late or not there counts as never answered (infinite). `generated_per_used` counts tokens: all that the engine
 generated, for suggestions shown or not, by those of the accepted text.
 """
 
@@ -41,6 +42,7 @@ def figures(traces: Sequence[Trace], count: Count) -> dict[str, Figure]:
         "visible_p95_ms": lambda some: percentile(visible_ms(some), 95),
         "new_p50_ms": lambda some: percentile(new_ms(some), 50),
         "new_p95_ms": lambda some: percentile(new_ms(some), 95),
+        "key_p50_ms": lambda some: percentile(key_ms(some), 50),
         "shown_percent": lambda some: _percent(len(visible_ms(some)), len(_struck(some))),
         "reused_percent": lambda some: _percent(
             sum(each.usage.reused for each in some), sum(each.usage.answered for each in some)
@@ -70,6 +72,12 @@ def new_ms(traces: Iterable[Trace]) -> list[float]:
         for each in _struck(traces)
         if each.answered is not None and not each.stayed
     ]
+
+
+def key_ms(traces: Sequence[Trace]) -> list[float]:
+    """Times of all changes, infinite where there was no visible answer."""
+    visible = visible_ms(traces)
+    return visible + [math.inf] * (len(_struck(traces)) - len(visible))
 
 
 def percentile(values: Sequence[float], percent: float) -> float | None:

@@ -44,6 +44,21 @@ def test_what_was_not_run_is_not_compared() -> None:
     assert acceptance({"off": RESULTS["off"]}) == []
 
 
+def test_a_key_without_an_answer_waits_for_ever() -> None:
+    silent = Trace("a.py:f", 10, [Struck(1.0, "typed", stayed=False, answered=None)])
+    results = {"all": RESULTS["all"], "llama.vim": figures([silent], len)}
+    assert "| of all keys, those without an answer too, p50, ms | 50.0 [50.0, 50.0] | never |" in (
+        table(results)
+    )
+    assert "p50, ms: 0.00 of llama.vim, wanted < 1" in "\n".join(acceptance(results))
+    made = as_json({}, {}, results)
+    assert json.loads(json.dumps(made, allow_nan=False))["figures"]["llama.vim"]["key_p50_ms"] == {
+        "value": "never",
+        "low": "never",
+        "high": "never",
+    }
+
+
 def test_all_of_it_as_json() -> None:
     made = json.loads(json.dumps(as_json({"seed": 1}, TRACES, RESULTS)))
     assert made["options"] == {"seed": 1}

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from benchmarks.replay.assistant import Usage
-from benchmarks.replay.metrics import figures, new_ms, percentile, visible_ms
+from benchmarks.replay.metrics import figures, key_ms, new_ms, percentile, visible_ms
 from benchmarks.replay.typist import Struck, Trace
 
 
@@ -32,6 +34,7 @@ def count(text: str) -> int:
 def test_only_answers_for_the_text_count_and_what_stayed_is_zero() -> None:
     assert visible_ms([trace()]) == pytest.approx([200.0, 0.0, 400.0])
     assert new_ms([trace()]) == pytest.approx([200.0, 400.0])
+    assert key_ms([trace()]) == pytest.approx([200.0, 0.0, 400.0, math.inf, math.inf])
 
 
 def test_figures_of_a_hand_made_trace() -> None:
@@ -43,6 +46,7 @@ def test_figures_of_a_hand_made_trace() -> None:
             "visible_p95_ms": 400.0,
             "new_p50_ms": 200.0,
             "new_p95_ms": 400.0,
+            "key_p50_ms": 400.0,
             "shown_percent": 60.0,
             "reused_percent": 75.0,
             "generated_per_used": 10.0,
