@@ -6,8 +6,9 @@ milliseconds; 0 where a suggestion stayed visible meanwhile because what was typ
 An answer that came too late, and a suggestion that stayed without the new text's answer, do not
 count.
 `new`: the same without those that stayed. `key`: the same over all changes, where one whose answer
-was empty, late or not there counts as never answered (infinite). `generated_per_used` counts tokens: all that the engine
-generated, for suggestions shown or not, by those of the accepted text.
+was empty, late or not there counts as never answered (infinite).
+`generated_per_used` counts tokens: all that the engine generated, for suggestions shown or not, by
+those of the accepted text.
 """
 
 from __future__ import annotations
