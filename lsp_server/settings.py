@@ -127,8 +127,8 @@ class CompletionSettings:
     )
     prefetch: bool = _setting(
         True,
-        "Whether the idle model reads the open file ahead, and prepares what follows a suggestion; "
-        "off saves energy.",
+        "Whether the idle model reads the open file ahead, begins before the editor asks, and "
+        "prepares what follows a suggestion; off saves energy.",
     )
     completion_list: Literal["auto", "always", "never"] = _setting(
         "auto",

@@ -6,7 +6,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from functools import partial
+from functools import cache, partial
 
 from lsp_server.completion import postprocess
 from lsp_server.completion.backend import Backend
@@ -143,7 +143,7 @@ class Generations:
 
     def prepare(self, expected: Anchor, aim: Callable[[], Aim], request: CompletionRequest) -> None:
         """Have the model, if it is idle, write what follows where the cursor is expected next."""
-        if self._is_busy() or expected == self._prepared or not self._works_ahead():
+        if expected == self._prepared or not self._may_work_ahead():
             return
         self._prepared = expected
         if any(_goes_on(known) for known in self._cache.recall(expected)):
@@ -151,6 +151,16 @@ class Generations:
         wanted = aim()
         if wanted.scope.kind != "nothing":
             self.begin(wanted, request)
+
+    def foresee(self, now: Anchor, aim: Callable[[], Aim], request: CompletionRequest) -> None:
+        """Have the model, if it is idle, write what a request for `now` would ask for."""
+        aim = cache(aim)
+        if (
+            self._may_work_ahead()
+            and self.recall(now, aim) is None
+            and aim().scope.kind != "nothing"
+        ):
+            self.begin(aim(), request).work.is_foreseen = True
 
     def _is_busy(self) -> bool:
         return self.running is not None and not self.running.done
@@ -160,9 +170,12 @@ class Generations:
         wanted, client = self._settings.completion, self._backend.client
         return wanted.prefetch and wanted.reuse and client is not None and client.is_ours
 
+    def _may_work_ahead(self) -> bool:
+        return not self._is_busy() and self._works_ahead()
+
     def _reader(self) -> tuple[CompletionsClient, Prompter] | None:
         client, prompter = self._backend.client, self._prompter()
-        if client is None or prompter is None or self._is_busy() or not self._works_ahead():
+        if client is None or prompter is None or not self._may_work_ahead():
             return None
         return client, prompter
 

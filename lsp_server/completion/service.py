@@ -18,6 +18,7 @@ from lsp_server.completion.explain import summary
 from lsp_server.completion.feedback import Feedback
 from lsp_server.completion.generation import Abandoned, Aim, Diverged, Generation
 from lsp_server.completion.generations import PROMPTS_KEPT, Generations
+from lsp_server.completion.head_start import HeadStart
 from lsp_server.completion.place import place_at
 from lsp_server.completion.rejections import Rejections
 from lsp_server.completion.scope import Scope, ScopeRules, scope_at
@@ -42,6 +43,8 @@ from lsp_server.settings import Settings
 RECEIPTS_KEPT = 100
 PREPARE_SECONDS = 0.02
 """The answer goes out first."""
+PAIRS = ("()", "[]", "{}", '""', "''", "``")
+"""An edit that ends so may have been its first half: the editor closed it, the cursor is inside."""
 _OURS = (asyncio.CancelledError, Abandoned, Diverged)
 """What ends a generation that is not wanted any more."""
 
@@ -73,7 +76,9 @@ class CompletionService:
         self._generations = Generations(
             settings, self._backend, self.context, self._statistics, self._may_read
         )
+        self._head_start = HeadStart(self._foresee)
         self._asked: Anchor | None = None
+        self._waiting = 0
         self.receipts: deque[Receipt] = deque(maxlen=RECEIPTS_KEPT)
 
     @property
@@ -94,6 +99,7 @@ class CompletionService:
         old, self._settings = self._settings, settings
         self._statistics.enabled = settings.statistics.enabled
         self._rejections.clear()
+        self._head_start.end()
         old_context = self.context
         if (old.context, old.privacy) != (settings.context, settings.privacy):
             self.context = self._make_context(old_context.roots)
@@ -108,6 +114,7 @@ class CompletionService:
 
     async def close(self) -> None:
         """Let go of the engine, and end indexing."""
+        self._head_start.end()
         self._generations.forget()
         self._feedback.close()
         await self._backend.close()  # first: from here on nothing can begin
@@ -127,10 +134,12 @@ class CompletionService:
         text = with_plain_newlines(document.text)
         self._feedback.changed(document.name, text)
         self._generations.edited(document, text)
+        self._head_start.edited(document, self._generations.pause(document))
 
     def closed(self, document: str) -> None:
         """Tell that a document is open no more."""
         self._feedback.closed(document)
+        self._head_start.end()
         self._generations.closed(document)
 
     def accepted(self, id: str) -> None:
@@ -153,6 +162,9 @@ class CompletionService:
         receipt.line = request.text.count("\n", 0, request.offset) + 1
         began = time.monotonic()
         text = ""
+        self._waiting += 1
+        if not request.invoked:
+            self._head_start.asked()
         try:
             text = await self._answer(request, receipt)
         except asyncio.CancelledError as error:
@@ -169,6 +181,7 @@ class CompletionService:
             where = "".join(traceback.format_tb(error.__traceback__))
             log.error("a completion failed: %s\n%s", type(error).__name__, where)
         finally:
+            self._waiting -= 1
             receipt.stages_ms["total"] = 1000 * (time.monotonic() - began)
             receipt.suggested = len(text)
             self._keep(receipt)
@@ -209,7 +222,17 @@ class CompletionService:
             receipt.take(running.work)
             if running.serves(now) and not self._may_go_on(running, receipt):
                 return ""
+        if known.work.is_foreseen:  # begun before this request, but for it
+            known.work.is_foreseen, outcome = False, Outcome.SUGGESTED
+            receipt.take(known.work)
         return self._offer(known, outcome, now, request, receipt)
+
+    async def _foresee(self, document: CompletionRequest) -> None:
+        """Begin what a request is expected for, unless there is one already."""
+        refused = await self._refusal(document, Receipt(document.path, document.offset))
+        now = document.anchor()
+        if not refused and not self._waiting and not now.prefix.endswith(PAIRS):
+            self._generations.foresee(now, partial(self._aim, now, document), document)
 
     def _may_go_on(self, generation: Generation, receipt: Receipt) -> bool:
         """Whether a generation ended well, or there is to be another one in its place; if not, the

@@ -119,7 +119,8 @@ class EditorWorkspace:
 class Work:
     """What a generation took: stages in milliseconds, tokens by part (`cached` ones of its prompt
     had been read before), for each other file that was shown the reason, the prompt itself, and how
-    sure the model was: the mean probability of its tokens, 0 to 1, where that was asked for."""
+    sure the model was: the mean probability of its tokens, 0 to 1, where that was asked for.
+    `is_foreseen`: the request that it was begun for has not come yet."""
 
     order: str = ""
     stages_ms: dict[str, float] = field(default_factory=dict)
@@ -127,6 +128,7 @@ class Work:
     context: dict[str, str] = field(default_factory=dict)
     prompt: Prompt | None = None
     confidence: float | None = None
+    is_foreseen: bool = False
 
 
 @dataclass(slots=True)
