@@ -1,10 +1,10 @@
-"""Comments that say nothing."""
+"""Comments and placeholders that say nothing."""
 
 from __future__ import annotations
 
 import re
 
-from lsp_server.completion.lines import has_words, next_lines
+from lsp_server.completion.lines import has_words, last_line, next_lines
 from lsp_server.completion.place import Place
 from lsp_server.completion.scope import inside_of
 from lsp_server.context.languages.table import language_of
@@ -13,6 +13,12 @@ REACH = 30
 """Lines around the cursor whose comments are not said again."""
 LEAST_WORDS = 3
 
+_SIDE_MARKS = ("#", "//", "/*", "--", ";", "%")
+"""Comment marks that, in their language, begin nothing else behind a blank."""
+_PLACEHOLDER = "..."
+_NEVER_EMPTY = re.compile(
+    r"\s*(?:async\s+)?(?:for|while|with|if|elif|else|try|except|finally)\b.*:"
+)
 _MARKS = " \t#/*-;%!\"'<>(){}=~_.:"
 _EMPTY_WORDS = re.compile(
     r"(?:todo|fixme|xxx|hack|copyright|spdx|licen[cs]ed?|your code|(?:write|add|put) your|"
@@ -23,12 +29,15 @@ _EMPTY_WORDS = re.compile(
 
 
 def without_noise(text: str, place: Place) -> str:
-    """Nothing, when all lines are comments that say nothing, or what the lines around them say."""
+    """Nothing, when all lines are comments that say nothing, what the lines around them say, or a
+    remark beside code; nor a placeholder where Python wants statements."""
+    if _is_beside_code(text, place) or _is_placeholder(text, place):
+        return ""
     if not is_only_comments(text, place):
         return text
     around = place.near_before.split("\n")[-REACH:] + next_lines(place.suffix, REACH)
     said = {line.strip() for line in around}
-    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    lines = _filled_lines(text)
     return "" if all(_says_nothing(line) or _is_said(line, said) for line in lines) else text
 
 
@@ -43,8 +52,27 @@ def is_only_comments(text: str, place: Place) -> bool:
     if not place.at_line_start or inside_of(place)[0] != "code":
         return False
     marks = _comment_marks(place.language)
-    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    lines = _filled_lines(text)
     return bool(lines) and all(line.startswith(marks) or line == "*" for line in lines)
+
+
+def _is_beside_code(text: str, place: Place) -> bool:
+    marks = tuple(mark for mark in _comment_marks(place.language) if mark in _SIDE_MARKS)
+    follows_blank = text[:1].isspace() or place.before[-1:].isspace()
+    if place.at_line_start or not follows_blank or not text.lstrip().startswith(marks):
+        return False
+    is_code = inside_of(place)[0] == "code"
+    return is_code and all(line.startswith(marks) for line in _filled_lines(text))
+
+
+def _is_placeholder(text: str, place: Place) -> bool:
+    in_python = place.language == "python" and text.strip() == _PLACEHOLDER
+    opener = place.before if place.before.strip() else last_line(place.near_before)
+    return in_python and _NEVER_EMPTY.fullmatch(opener.rstrip()) is not None
+
+
+def _filled_lines(text: str) -> list[str]:
+    return [line.strip() for line in text.split("\n") if line.strip()]
 
 
 def _is_said(comment: str, said: set[str]) -> bool:

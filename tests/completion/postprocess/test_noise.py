@@ -28,6 +28,23 @@ from tests.completion.places import at
         ("# ^", "python", "TODO", "TODO"),
         ("^", "css", "/* TODO */", ""),
         ("^", "c", "*p = 1;", "*p = 1;"),
+        # seen: a remark behind a line just accepted, which says what it says
+        ('    file.write("a")^', "python", "  # Assuming each is on a line", ""),
+        ("a = 1 ^", "python", "# one", ""),
+        ("a = 1;^", "c", " // one\n// two", ""),
+        ("a = 1;^", "c", "  /* one */", ""),
+        ("a = b ^", "c", "* c;", "* c;"),
+        ("let a = ^", "vim", '"text"', '"text"'),
+        ("echo ${a^", "shellscript", "#b}", "#b}"),
+        ("a = 1^", "python", "  # one\nb = 2", "  # one\nb = 2"),
+        ("a = 1  # ^", "python", "# one", "# one"),
+        ("def f():^", "python", "  return 1  # one", "  return 1  # one"),
+        # seen: a body that is none
+        ("for a in b:^", "python", " ...", ""),
+        ("for a in b:\n    ^", "python", "...", ""),
+        ("class A(Protocol):\n    def f(self) -> None:^", "python", " ...", " ..."),
+        ("a: tuple[int, ^", "python", "...", "..."),
+        ("class A(Protocol):\n    def f(self) -> None:\n        ^", "python", "...", "..."),
     ],
 )
 def test_comments_that_say_nothing(text: str, language: str, written: str, kept: str) -> None:
