@@ -5,6 +5,8 @@
 return {
   cmd = { 'coder-lsp' },
   root_markers = { { '.git', '.hg', '.jj' } },
+  -- The server begins with a key, ahead of the request that Neovim sends 200 ms later.
+  flags = { debounce_text_changes = 20 },
   -- An older Neovim cannot show the status: it gets the standard's progress.
   capabilities = { experimental = { coderLspStatus = vim.fn.has('nvim-0.12') == 1 } },
   handlers = {
