@@ -25,7 +25,7 @@ def test_the_first_request_does_not_wait() -> None:
 @pytest.mark.parametrize(
     ("key", "answer", "pause"),
     [
-        (0.05, 2.0, 0.05),
+        (0.03, 2.0, 0.03),
         (0.3, 2.0, LONGEST_PAUSE),
         (0.3, 0.04, 0.02),
         (5.0, 2.0, LONGEST_PAUSE),
@@ -36,6 +36,6 @@ def test_no_longer_than_a_key_or_half_an_answer(key: float, answer: float, pause
 
 
 def test_what_the_editor_waited_counts() -> None:
-    pacing = paced(key=0.1, answer=2.0)
-    assert pacing.pause(0.06) == pytest.approx(0.04)
+    pacing = paced(key=0.04, answer=2.0)
+    assert pacing.pause(0.03) == pytest.approx(0.01)
     assert pacing.pause(0.2) == 0
