@@ -2,8 +2,8 @@
 
 Each row's prompt is read once. Then its line is generated twice from the same KV cache, as at a
 keystroke whose prompt was read before: with drafts and without, in turn. The two must be the same,
-token by token. A document is used once, since the past suggestions that drafts are taken from too
-must not hold the answer. Rows are as `coder-lsp eval` takes them.
+token by token. A document is used once, since what was read before, which drafts are taken from
+too, must not hold the answer. Rows are as `coder-lsp eval` takes them.
 
     python -m benchmarks.speculation heinfill-single-line.dev.jsonl.xz --limit 100
     python -m benchmarks.speculation cceval-python.dev.jsonl.xz --cross-file rg1_bm25
@@ -151,9 +151,11 @@ def main() -> None:
 
 
 def distinct(rows: list[Row], limit: int | None, seed: int) -> list[Row]:
-    """Rows in random order, of each document one."""
+    """Rows in random order, of each document one, and of those that differ in blanks alone."""
     random.Random(seed).shuffle(rows)
-    documents = {row.prefix + row.groundtruth + row.suffix: row for row in reversed(rows)}
+    documents = {
+        "".join((row.prefix + row.groundtruth + row.suffix).split()): row for row in reversed(rows)
+    }
     return list(reversed(documents.values()))[:limit]
 
 

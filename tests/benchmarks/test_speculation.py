@@ -52,3 +52,8 @@ def test_a_document_is_taken_once() -> None:
     assert len(chosen) == 2
     assert {each.suffix for each in chosen} == {"", "c"}
     assert len(distinct(list(rows), 1, seed=0)) == 1
+
+
+def test_a_blank_more_makes_no_other_document() -> None:
+    rows = [row(id=end, prefix="a", groundtruth="b", suffix=end) for end in ("", "\n", " \n")]
+    assert len(distinct(rows, None, seed=0)) == 1

@@ -89,7 +89,7 @@ class Generator:
         usage.prompt, usage.cached = len(ids), len(slot.ids)
         ends = sampling.stop_ids | set(self.model.eos_ids)
         pick = _Picker(sampling)
-        self._drafter.begin(ids)
+        self._drafter.begin(ids, len(slot.ids))
         pending = list(ids[len(slot.ids) :])
         while usage.completion < sampling.max_tokens:
             draft = self._draft(len(pending), sampling, usage)

@@ -1,8 +1,9 @@
 """Drafts by prompt lookup: what followed where the last tokens stood before.
 
 Saxena, "Prompt Lookup Decoding" (2023); Yang et al., "Inference with Reference" (arXiv
-2304.04487). The code around the cursor, other files and the last suggestions are full of what comes
-next. A draft costs microseconds, and a pass over a few tokens little more than a pass over one.
+2304.04487). The code around the cursor, other files, and what was read and generated before are
+full of what comes next. A draft costs microseconds, and a pass over a few tokens little more than a
+pass over one.
 """
 
 from __future__ import annotations
@@ -15,13 +16,11 @@ that came true, the longer the draft."""
 LONGEST = 16
 """More tokens are not matched."""
 MEMORY = 16384
-"""Tokens of past suggestions, with what stood before them, that are looked through too."""
-CONTEXT = 32
-"""Tokens before a suggestion that are remembered with it."""
+"""Tokens of what was read and generated before that are looked through too."""
 
 
 class Drafter:
-    """Guesses the next tokens of one text after the other, and remembers what it was told.
+    """Guesses the next tokens of one text after the other, and remembers what it read.
 
     Tokens are kept as characters: searching a str is the fastest search for a sequence there is in
     Python, and needs no index.
@@ -31,11 +30,12 @@ class Drafter:
         self._memory = self._text = ""
         self._new = 0
 
-    def begin(self, prompt: Sequence[int]) -> None:
-        """Start a new text; what was generated for the one before is remembered."""
+    def begin(self, prompt: Sequence[int], known: int = 0) -> None:
+        """Start a new text; what was new in the one before is remembered. The first `known` tokens
+        are not new: they were read before."""
         self._memory = (self._memory + self._text[self._new :])[-MEMORY:]
         self._text = self._memory + "".join(map(chr, prompt))
-        self._new = max(len(self._memory), len(self._text) - CONTEXT)
+        self._new = len(self._memory) + max(0, known - LONGEST)
 
     def extend(self, ids: Sequence[int]) -> None:
         """Add generated tokens to the text."""

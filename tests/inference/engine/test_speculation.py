@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lsp_server.inference.engine.speculation import CONTEXT, LONGEST, SHORT, Drafter
+from lsp_server.inference.engine.speculation import LONGEST, MEMORY, SHORT, Drafter
 
 
 def draft(ids: Sequence[int], most: int = 99) -> list[int]:
@@ -56,15 +56,30 @@ def test_generated_tokens_are_part_of_the_text() -> None:
     assert drafter.draft(3) == [2, 3, 4]
 
 
-def test_the_last_suggestions_are_remembered_with_what_stood_before_them() -> None:
+def test_what_was_read_and_generated_before_is_remembered() -> None:
     drafter = Drafter()
-    drafter.begin([*range(100, 100 + 2 * CONTEXT), 1])
-    drafter.extend([2, 3, 4])
-    drafter.begin([9, 9, 1])
-    assert drafter.draft(3) == [2, 3, 4]
-    drafter.begin([7, 8])  # nothing was generated: nothing but its end is to be remembered
-    drafter.begin([100])
-    assert drafter.draft(3) == []
+    drafter.begin([1, 2, 3, 4, 5])
+    drafter.extend([6, 7, 8])
+    for known in ([1, 2], [5, 6]):
+        drafter.begin([100, *known])
+        assert drafter.draft(1) == [known[-1] + 1]
+
+
+def test_what_was_known_is_not_remembered_again() -> None:
+    drafter = Drafter()
+    drafter.begin(range(1000))
+    for _ in range(MEMORY // 1000 + 1):
+        drafter.begin(range(900, 1900), known=1000)
+    drafter.begin([500])
+    assert drafter.draft(3) == [501, 502, 503]
+
+
+def test_the_oldest_is_forgotten() -> None:
+    for count, expected in ((MEMORY - 2, [3]), (MEMORY - 1, [])):
+        drafter = Drafter()
+        for text in ([1, 2, 3], [9] * count, [8, 1, 2]):
+            drafter.begin(text)
+        assert drafter.draft(1) == expected
 
 
 def test_ids_beyond_the_basic_plane_and_of_surrogates() -> None:
@@ -77,7 +92,7 @@ def test_a_draft_follows_the_longest_match_there_is(texts: list[list[int]]) -> N
     for text in texts:
         drafter.begin(text)
     drafted = drafter.draft(SHORT)
-    said = [token for text in texts[:-1] for token in text[-CONTEXT:]] + texts[-1]
+    said = [token for text in texts for token in text]
     matches = {
         start: _agreement(said[:start], said)
         for start in range(1, len(said))
