@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from lsp_server.inference.models.store import ModelStore
 from lsp_server.prompt.layout import PromptBuilder
 from lsp_server.prompt.templates import TEMPLATES, recognise
 from lsp_server.prompt.tokenizer import Tokenizer, TokenizerError
+
+# threads of its own would not make a text at a time any faster
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 
 def load_builder(name: str) -> PromptBuilder:

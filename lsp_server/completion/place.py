@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from lsp_server.completion.lexical import Open, open_at_end
-from lsp_server.completion.syntax import Syntax, syntax_at
+from lsp_server.completion.syntax import Syntax, parse_ahead, syntax_at
 
 REACH_BEFORE = 5_000
 REACH_AFTER = 2_500
@@ -65,6 +66,11 @@ def place_at(prefix: str, suffix: str, language: str) -> Place:
         open_at_end(before, language),
         syntax_at(before, after, language),
     )
+
+
+def look_ahead(prefix: str, suffix: str, language: str) -> Iterator[None]:
+    """Do in small steps what takes most of the time of `place_at`."""
+    return parse_ahead(_end_of(prefix), _start_of(suffix), language)
 
 
 def _end_of(text: str) -> str:

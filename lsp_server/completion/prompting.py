@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass
 
@@ -79,7 +80,8 @@ class Prompter:
         work.stages_ms["context"] = 1000 * (time.monotonic() - began)
         began = time.monotonic()
         wanted = self.settings.prompt
-        prompt = self.builder.build(
+        prompt = await asyncio.to_thread(  # which has milliseconds of text to tokenize
+            self.builder.build,
             path=request.path,
             prefix=known,
             suffix=without_closers(at.suffix),

@@ -19,7 +19,7 @@ from lsp_server.completion.feedback import Feedback
 from lsp_server.completion.generation import Abandoned, Aim, Diverged, Generation
 from lsp_server.completion.generations import PROMPTS_KEPT, Generations
 from lsp_server.completion.head_start import HeadStart
-from lsp_server.completion.place import place_at
+from lsp_server.completion.place import look_ahead, place_at
 from lsp_server.completion.rejections import Rejections
 from lsp_server.completion.scope import Scope, ScopeRules, scope_at
 from lsp_server.completion.statistics import Statistics
@@ -204,13 +204,13 @@ class CompletionService:
         if now == self._asked:  # else a newer request came while this one was looked at
             self._generations.make_way(now)
         aim = cache(lambda: self._aim(now, request))  # it parses: not where an answer is at hand
-        outcome, paused = Outcome.CACHED, False
+        outcome, waited = Outcome.CACHED, False
         while (known := self._generations.recall(now, aim)) is None:
             running = self._generations.running
             if running is None or running.done or not running.serves(now):
-                if not paused and (pause := self._generations.pause(request)) > 0:
-                    paused = True
-                    await asyncio.sleep(pause)
+                if not waited:
+                    waited = True
+                    await self._wait(now, request)
                     continue
                 if not self._may_begin(aim(), receipt):
                     return ""
@@ -231,8 +231,24 @@ class CompletionService:
         """Begin what a request is expected for, unless there is one already."""
         refused = await self._refusal(document, Receipt(document.path, document.offset))
         now = document.anchor()
-        if not refused and not self._waiting and not now.prefix.endswith(PAIRS):
+        if refused or now.prefix.endswith(PAIRS):
+            return
+        await self._look_ahead(now, document)
+        if not self._waiting:
             self._generations.foresee(now, partial(self._aim, now, document), document)
+
+    async def _wait(self, now: Anchor, request: CompletionRequest) -> None:
+        """Wait until the model is worth asking, and get ready for that."""
+        if (pause := self._generations.pause(request)) > 0:
+            await asyncio.sleep(pause)
+        if now == self._asked:
+            await self._look_ahead(now, request)
+
+    async def _look_ahead(self, now: Anchor, request: CompletionRequest) -> None:
+        """Parse around the cursor, a little at a time: other requests and keys come in between."""
+        language = language_of(request.path, request.language).name
+        for _ in look_ahead(now.prefix, now.suffix, language):
+            await asyncio.sleep(0)
 
     def _may_go_on(self, generation: Generation, receipt: Receipt) -> bool:
         """Whether a generation ended well, or there is to be another one in its place; if not, the

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from lsp_server.completion.lines import last_line
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 PATIENCE = 20_000
 """Microseconds of the processor's time after which parsing is given up: some ten times what it
 takes."""
+STEP = 1_000
+"""Microseconds on the clock that parsing ahead takes before its caller may do something else."""
+TREES_KEPT = 16
 
 # A statement or declaration that most bodies of a language take.
 _STATEMENT = {
@@ -25,6 +29,8 @@ _STATEMENT = {
     **dict.fromkeys(("python", "ruby", "shell"), "x"),
     "lua": "x()",
 }
+_trees: dict[tuple[str, str], Tree | None] = {}
+"""The latest, by text and language."""
 _LONGEST_QUOTE = 8
 _OPENING_QUOTE = re.compile(r"[@$\w]*(\"\"\"|'''|\"|'|`)")
 _INTERPOLATION = re.compile(r"interpolation|substitution|^\$\{$|^\\\($")
@@ -42,11 +48,28 @@ class Syntax:
     broken: bool = False
 
 
+def parse_ahead(before: str, after: str, language: str) -> Iterator[None]:
+    """Parse in small steps what `syntax_at` is going to ask for, which then takes no time. What
+    takes too many steps is left to that."""
+    typed, statement = _completed(before, language)
+    text = f"{typed}{statement}{after}"
+    unit = language_of("", language).symbols
+    if unit is None or (text, language) in _trees:
+        return
+    parser = parser_of(_dialect(unit, text), STEP)  # its own: it is not done when others come
+    source = text.encode("utf-8", "replace")
+    for _ in range(PATIENCE // STEP):
+        try:
+            _keep(text, language, parser.parse(source))
+            return
+        except ValueError:  # the step is over; called again it goes on
+            yield
+
+
 def syntax_at(before: str, after: str, language: str) -> Syntax | None:
     """What stands around the cursor between two texts; None where that cannot be parsed."""
-    at_line_start = not before[before.rfind("\n") + 1 :].strip()
-    typed = before + _indentation(before) if at_line_start else before
-    statement = _STATEMENT.get(language, "x;") if at_line_start else ""
+    typed, statement = _completed(before, language)
+    at_line_start = bool(statement)
     source = f"{typed}{statement}{after}"
     tree = parsed(source, language)
     if tree is None:
@@ -64,14 +87,28 @@ def errors(text: str, language: str) -> int | None:
     return None if tree is None else _errors(tree.root_node)
 
 
-@lru_cache(maxsize=16)
 def parsed(text: str, language: str) -> Tree | None:
     """The syntax tree of a text; None where there is no grammar, or parsing took too long."""
     unit = language_of("", language).symbols
     if unit is None:
         return None
-    source = text.encode("utf-8", "replace")
-    return parse(_parser(_dialect(unit, text)), source, PATIENCE)
+    if (text, language) not in _trees:
+        source = text.encode("utf-8", "replace")
+        _keep(text, language, parse(_parser(_dialect(unit, text)), source, PATIENCE))
+    return _trees[text, language]
+
+
+def _keep(text: str, language: str, tree: Tree | None) -> None:
+    _trees[text, language] = tree
+    if len(_trees) > TREES_KEPT:
+        del _trees[next(iter(_trees))]
+
+
+def _completed(before: str, language: str) -> tuple[str, str]:
+    """The text before the cursor, and a statement for a line on which nothing is typed yet."""
+    if before[before.rfind("\n") + 1 :].strip():
+        return before, ""
+    return before + _indentation(before), _STATEMENT.get(language, "x;")
 
 
 def _dialect(unit: Unit, text: str) -> Unit:

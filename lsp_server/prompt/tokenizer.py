@@ -47,7 +47,9 @@ class Tokenizer:
 
         What is not Unicode (lone surrogates) is encoded as question marks.
         """
-        ids: list[int] = self._plain.encode(_unicode(text), add_special_tokens=False).ids
+        # as a batch, since for that `tokenizers` lets go of the interpreter's lock
+        [encoded] = self._plain.encode_batch_fast([_unicode(text)], add_special_tokens=False)
+        ids: list[int] = encoded.ids
         return ids
 
     def last_piece(self, text: str) -> int:

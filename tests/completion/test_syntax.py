@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from lsp_server.completion.syntax import errors
+from lsp_server.completion import syntax
+from lsp_server.completion.syntax import errors, parse_ahead, syntax_at
 from tests.completion.places import at
 
 
@@ -81,3 +82,22 @@ def test_errors_are_counted() -> None:
 def test_what_takes_too_long_is_given_up_and_leaves_nothing_behind() -> None:
     assert errors("class A: pass\n" * 100_000, "python") is None
     assert errors("def f(:\n", "python") == 1
+
+
+def test_what_is_parsed_ahead_in_steps_is_parsed_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, after = "x = f(\n" + "g([{\n" * 400, "y = (\n" * 200
+    monkeypatch.setattr(syntax, "STEP", 1)
+    monkeypatch.setattr(syntax, "PATIENCE", 10**9)
+    assert len(list(parse_ahead(before, after, "python"))) > 1
+    monkeypatch.setattr(syntax, "parse", None)
+    found = syntax_at(before, after, "python")
+    assert found is not None and found.broken
+    assert not list(parse_ahead(before, after, "python"))
+
+
+def test_what_takes_too_many_steps_is_left() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(syntax, "STEP", 1)
+        patch.setattr(syntax, "PATIENCE", 3)
+        assert len(list(parse_ahead("z = [\n" * 300, "", "python"))) == 3
+    assert syntax_at("z = [\n" * 300, "", "python") is not None
