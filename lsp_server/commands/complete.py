@@ -65,8 +65,8 @@ def run(args: argparse.Namespace) -> int:
 async def complete_in_turn(
     settings: Settings, requests: Sequence[CompletionRequest], root: Path | None = None
 ) -> list[Suggestion]:
-    """Bring the engine up, showing its progress on a terminal, and complete one after another. What
-    of the folder `root` is indexed, or is within `INDEX_SECONDS`, serves as context.
+    """Bring the engine up, showing its progress on a terminal, and complete one after another, each
+    anew. What of the folder `root` is indexed, or is within `INDEX_SECONDS`, serves as context.
 
     Raises UsageError when the engine cannot be used.
     """
@@ -76,7 +76,7 @@ async def complete_in_turn(
     settings = attrs.evolve(
         settings,
         context=attrs.evolve(settings.context, deadline_ms=DEADLINE_MS),
-        completion=attrs.evolve(settings.completion, prefetch=False),
+        completion=attrs.evolve(settings.completion, prefetch=False, reuse=False),
         statistics=StatisticsSettings(enabled=False),
     )
     service = CompletionService(settings, states.put_nowait, workspace)

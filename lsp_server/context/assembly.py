@@ -10,8 +10,9 @@ from lsp_server.context.buffer import Buffer, overlap
 from lsp_server.context.definitions import Candidate, candidates
 from lsp_server.context.installed import Packages
 from lsp_server.context.languages.table import language_of
-from lsp_server.context.lookup import Key, is_class
+from lsp_server.context.lookup import Key
 from lsp_server.context.render import (
+    INDENT,
     Block,
     Cost,
     choose_definitions,
@@ -28,8 +29,6 @@ from lsp_server.prompt.types import Snippet
 # what one of them may take unless it is what stands before the dot. Measured with the prototype.
 DEFINITIONS_SHARE, WEAK_SHARE, ENTRY_SHARE = 0.85, 0.35, 0.5
 STRONG = 40.0
-# Of what is left, a class with bases leaves the rest to them.
-INHERITING_SHARE = 0.6
 LEAST_SCORE = 2.0
 MOST_ENTRIES = 12
 LEAST_ROOM, LEAST_CAP = 25, 15
@@ -99,14 +98,16 @@ class _Definitions:
         self._hidden = hidden
         access = self._buffer.access()
         self._typed = access.typed if access else ""
-        self._used = self._buffer.used_on(access.receiver) if access else set()
+        self._used = set(self._buffer.used_on(access.receiver)) if access else set()
         self._files: dict[str, dict[Key, Block]] = {}
         self._spent: dict[str, int] = {}
+        self._rooms: dict[Key, int] = {}
         self.pieces: list[Piece] = []
         self.reasons: dict[str, str] = {}
 
     def add(self, ranked: Sequence[Candidate]) -> None:
         """Take candidates, best first, for as long as there is room and evidence."""
+        self._rooms = self._divided(filter(_is_wide, ranked))
         for candidate in ranked[:MOST_ENTRIES]:
             budget = self._budget if candidate.score >= STRONG else self._weak_budget
             left = min(budget, self._budget) - sum(self._spent.values())
@@ -151,19 +152,39 @@ class _Definitions:
         self.pieces.append(Piece(path, name, (line, line), candidate.score, candidate.symbol))
 
     def _cap(self, candidate: Candidate, left: int) -> int:
-        """Tokens that one candidate may take: what stands before the dot all, unless it has bases
-        that hold a part of its members."""
-        if candidate.reason not in _WIDE or candidate.score < STRONG:
+        """Tokens that one candidate may take."""
+        if not _is_wide(candidate) or (candidate.symbol and not candidate.symbol.members):
             return int(self._budget * ENTRY_SHARE)
-        has_bases = candidate.symbol and self._resolver.bases(candidate.symbol)
-        return int(left * INHERITING_SHARE) if has_bases else left
+        return self._rooms.get(candidate.identity, 0) if candidate.symbol else left
+
+    def _divided(self, classes: Iterable[Candidate]) -> dict[Key, int]:
+        """The room among a receiver's class and its bases, by where the members are that are most
+        likely wanted; what is left is anybody's."""
+        wants = [
+            (want, member, candidate)
+            for candidate in classes
+            if candidate.symbol
+            for want, member in self._wants(candidate, candidate.symbol.members)
+        ]
+        rooms: dict[Key, int] = {}
+        left = self._budget
+        for _, member, candidate in sorted(wants, key=lambda each: each[0]):
+            price = self._cost(INDENT + member.signature)
+            if candidate.identity not in rooms:
+                left -= self._cost(candidate.path)
+                price += self._cost(_head(candidate))
+            left -= price
+            if left < 0:
+                break
+            rooms[candidate.identity] = rooms.get(candidate.identity, 0) + price
+        return {identity: room + max(0, left) for identity, room in rooms.items()}
 
     def _blocks(self, candidate: Candidate, cap: int) -> dict[Key, Block]:
         symbol, language = candidate.symbol, language_of(candidate.path)
         if symbol is None:
             return self._module(candidate, cap)
         if symbol.kind != "class":
-            owner = self._owner(symbol)
+            owner = self._resolver.lookup.owner(symbol)
             block = Block(owner, [symbol]) if owner else whole(symbol)
             if owner and symbol.doc:
                 block.documented.add(symbol.name)
@@ -197,29 +218,26 @@ class _Definitions:
         )
         return {_block_key(block): block for block in blocks}
 
-    def _owner(self, symbol: Symbol) -> Symbol | None:
-        """The class that a member is of."""
-        file = self._resolver.lookup.file(symbol.path) if symbol.container else None
-        around, owner = (file.symbols if file else ()), None
-        for name in symbol.container.split("."):
-            owner = next((s for s in around if s.name == name and is_class(s)), None)
-            around = owner.members if owner else ()
-        return owner
-
     def _by_want(self, candidate: Candidate, members: Sequence[Symbol]) -> list[Symbol]:
         """Members, the most likely wanted first; without those that the prompt shows anyway."""
+        wants = sorted(self._wants(candidate, members), key=lambda each: each[0])
+        return [member for _, member in wants]
+
+    def _wants(self, candidate: Candidate, members: Sequence[Symbol]) -> list[tuple[float, Symbol]]:
+        """Members that the prompt does not show anyway; the more likely one is wanted, the lower is
+        its number."""
         if candidate.path == self._resolver.path:
             members = [member for member in members if self._hidden(member)]
         seen = self._buffer.seen
-        wants: list[tuple[float, int, Symbol]] = []
+        wants: list[tuple[float, Symbol]] = []
         for position, member in enumerate(members):
             want = self._want(member, candidate.reason)
             if member.name in seen:
                 want += SEEN
             elif position and members[position - 1].name in seen:
                 want += AFTER_SEEN
-            wants.append((-want, position, member))
-        return [member for _, _, member in sorted(wants, key=lambda each: each[:2])]
+            wants.append((-want, member))
+        return wants
 
     def _want(self, member: Symbol, reason: str) -> float:
         name, want = member.name, overlap(self._buffer.words_near, member.name)
@@ -243,6 +261,15 @@ class _Definitions:
 
     def _lines(self, path: str, blocks: dict[Key, Block]) -> list[str]:
         return skeleton(blocks.values(), language_of(path))
+
+
+def _head(candidate: Candidate) -> str:
+    return candidate.symbol.signature if candidate.symbol else ""
+
+
+def _is_wide(candidate: Candidate) -> bool:
+    """Whether a candidate may take more than others, being what stands before the dot."""
+    return candidate.reason in _WIDE and candidate.score >= STRONG
 
 
 def _packed(

@@ -7,7 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
-from itertools import chain
+from itertools import chain, pairwise
 
 from lsp_server.context.declarations import Declaration, declarations
 from lsp_server.context.expressions import Access, Chain, access_before, open_calls_before
@@ -28,7 +28,7 @@ SEEN_BEFORE, SEEN_AFTER = 60, 20
 OPEN_CALLS = 2
 # Of a very long document only its top (imports) and so many characters around the cursor are
 # analysed: parsing all of it would take longer than a request may.
-TOP, NEAR_BEFORE, NEAR_AFTER = 10_000, 120_000, 40_000
+TOP, NEAR_BEFORE, NEAR_AFTER = 10_000, 60_000, 20_000
 
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 
@@ -48,12 +48,9 @@ class Buffer:
         self.head, self.typed = _at_last_line(cursor.prefix)
         self.rest_of_line, _, self.tail = cursor.suffix.partition("\n")
         self.line = self.head.count("\n")
+        self._near_head, self._near_tail = _without_middle(self.head), self.tail[:NEAR_AFTER]
         self.symbols: FileSymbols = _symbols(
-            cursor.path,
-            cursor.language,
-            _without_middle(self.head),
-            self._placeholder(),
-            self.tail[:NEAR_AFTER],
+            cursor.path, cursor.language, self._near_head, self._placeholder(), self._near_tail
         )
 
     @cached_property
@@ -90,24 +87,25 @@ class Buffer:
         blocks = language not in _INDENTED
         return open_calls_before(self.cursor.prefix, keywords(language), blocks, OPEN_CALLS)
 
-    def used_on(self, receiver: Chain) -> set[str]:
-        """The members that the file uses elsewhere on the same receiver."""
+    def used_on(self, receiver: Chain) -> list[str]:
+        """The members that the file uses elsewhere on the same receiver, nearest to the cursor
+        first: those before it, then those after it."""
         if not receiver or any(link.called for link in receiver):
-            return set()
+            return []
         dotted = ".".join(link.name for link in receiver) + "."
-        uses = (part for text in (self.head, self.tail) for part in text.split(dotted)[1:])
-        return {match.group() for match in map(IDENTIFIER.match, uses) if match}
+        uses = [*reversed(list(_members_of(dotted, self.head))), *_members_of(dotted, self.tail)]
+        return list(dict.fromkeys(uses))
 
     def is_declared(self, name: str) -> bool:
         """Whether the file says something of the variable's type."""
-        return any(name in declarations(text, self.cursor.language) for text in self._texts())
+        return any(name in declarations(text, self.cursor.language) for text in self._near_texts())
 
     def declared(self, name: str, before: int) -> list[Declaration]:
         """What the file says of a variable's type: nearest before the offset first, then what comes
         after it; an annotation before an assignment on the same line."""
-        offset = 0
+        offset = len(self.head) - len(self._near_head)
         found: list[Declaration] = []
-        for text in self._texts():
+        for text in self._near_texts():
             here = declarations(text, self.cursor.language).get(name, ())
             found += [each._replace(position=each.position + offset) for each in here]
             offset += len(text)
@@ -154,6 +152,10 @@ class Buffer:
 
     def _texts(self) -> tuple[str, ...]:
         return self.head, self.typed, self.rest_of_line, self.tail
+
+    def _near_texts(self) -> tuple[str, ...]:
+        """What is analysed of the text."""
+        return self._near_head, self.typed, self.rest_of_line, self._near_tail
 
     def _placeholder(self) -> str:
         """A statement for the cursor's line where the language needs one."""
@@ -218,6 +220,14 @@ def _occurrences(name: str, text: str) -> Iterator[int]:
         if not (before.isalnum() or before == "_" or after.isalnum() or after == "_"):
             yield start
         start = text.find(name, end)
+
+
+def _members_of(dotted: str, text: str) -> Iterator[str]:
+    """The names that follow a receiver and its dot in a text."""
+    for before, after in pairwise(text.split(dotted)):
+        match = IDENTIFIER.match(after)
+        if match and not (before[-1:].isalnum() or before[-1:] in ("_", ".")):
+            yield match.group()
 
 
 def _words(line: str) -> Iterator[str]:

@@ -6,8 +6,9 @@ function being called, then the names near the cursor by their distance.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from lsp_server.context.buffer import Buffer
 from lsp_server.context.expressions import Access, Chain
@@ -17,10 +18,14 @@ from lsp_server.context.tokens import keywords, words
 from lsp_server.context.types import Symbol
 
 RECEIVER = 100.0
-RECEIVER_BASE, RECEIVER_BASE_STEP, RECEIVER_BASES = 80.0, 5.0, 4
+RECEIVER_BASE, RECEIVER_BASE_STEP, RECEIVER_BASES = 80.0, 5.0, 8
 MODULE_FILE_STEP, MODULE_FILES = 5.0, 4
 CALLEE = 60.0
 CALLEE_BY_NAME, CALLEE_NAMESAKES = 0.3, 3
+# For a class that has several of the members used on the receiver, or one of them; a name that more
+# classes than these have tells nothing.
+LIKE_USED, LIKE_USED_ONCE = 60.0, 30.0
+USED_NAMES, USED_OWNERS, USED_CLASSES = 6, 16, 2
 LIKE_NAMED, SECOND_LIKE_NAMED, LEAST_LIKE_NAMED = 20.0, 0.6, 4
 ENCLOSING_BASE, ENCLOSING_BASES = 12.0, 3
 UNUSED_IMPORT, USED_IMPORT = 6.0, 0.25
@@ -36,6 +41,9 @@ LEAST_METHOD_EVIDENCE = 2.0
 STRONG = 20.0
 # The newest of the files edited or viewed lately; the n-th gets an n-th of it. It settles ties.
 RECENT = 0.05
+
+# Members of Python's own types, which classes of the workspace have as well.
+_BUILT_IN = frozenset(name for kind in (str, bytes, list, dict, set) for name in dir(kind))
 
 
 @dataclass(slots=True)
@@ -85,6 +93,8 @@ class _Collector:
     def receiver(self, access: Access) -> None:
         """Evidence from what stands before the dot."""
         value = self._resolver.at_cursor(access.receiver)
+        if value is None or value.symbol:
+            self._like_used(access.receiver, value)
         if value is None:
             self._like_named(access.receiver)
             return
@@ -162,6 +172,37 @@ class _Collector:
 
     def _methods(self, name: str) -> list[Symbol]:
         return [each for each in self._index.members_named(name) if each.path != self._path]
+
+    def _like_used(self, receiver: Chain, value: Value | None) -> None:
+        """Evidence from members that the file uses on the receiver and that are not known of it:
+        the class that has most of them, and the one that has most of the rest."""
+        known = _BUILT_IN
+        if value and value.symbol:
+            classes = (value.symbol, *self._resolver.bases(value.symbol))
+            known = known.union(member.name for each in classes for member in each.members)
+        used = (name for name in self._buffer.used_on(receiver) if name not in known)
+        owners = self._owners(islice(used, USED_NAMES))
+        for _ in range(USED_CLASSES):
+            order = sorted(owners, key=lambda o: (-len(owners[o]), -nearness(self._path, o[0]), o))
+            if not order or not owners[order[0]]:
+                return
+            found = owners.pop(order[0])
+            if owner := self._resolver.lookup.owner(next(iter(found.values()))):
+                points = LIKE_USED if len(found) > 1 else LIKE_USED_ONCE
+                self._symbol(owner, points, "used like the receiver")
+            for others in owners.values():
+                for name in found:
+                    others.pop(name, None)
+
+    def _owners(self, names: Iterable[str]) -> dict[tuple[str, str], dict[str, Symbol]]:
+        """The classes, by path and name, that have members of these names, and these members."""
+        owners: dict[tuple[str, str], dict[str, Symbol]] = {}
+        for name in names:
+            methods = self._methods(name)
+            if len(methods) <= USED_OWNERS:
+                for method in methods:
+                    owners.setdefault((method.path, method.container), {})[name] = method
+        return owners
 
     def _like_named(self, receiver: Chain) -> None:
         """Evidence from an unresolved receiver: `user_profile` is likely a `UserProfile`."""

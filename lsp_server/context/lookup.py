@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, cached_property
 from typing import Literal, NamedTuple
 
 from lsp_server.context.installed import Packages
@@ -64,6 +64,15 @@ class Lookup:
             return self._own
         return self.index.file(path) or self.packages.file(path)
 
+    def owner(self, symbol: Symbol) -> Symbol | None:
+        """The class that a member is of."""
+        file = self.file(symbol.path) if symbol.container else None
+        around, owner = (file.symbols if file else ()), None
+        for name in symbol.container.split("."):
+            owner = next((s for s in around if s.name == name and is_class(s)), None)
+            around = owner.members if owner else ()
+        return owner
+
     def resolved(self, imported: Import, by: str) -> list[str]:
         """Paths of the modules that an import of a file means."""
         if (imported, by) not in self._resolved:
@@ -122,7 +131,7 @@ class Lookup:
             names += [imported.alias]
         for path in paths:
             for name in names:
-                if value := self.find(path, name, depth):
+                if not _is_submodule(path, imported) and (value := self.find(path, name, depth)):
                     return value
         modules = tuple(path for path in paths if self._is_module(path, imported.name))
         return Value("module", paths=modules) if modules else None
@@ -147,6 +156,35 @@ class Lookup:
             if found and (found.symbol or found.paths):
                 return found
         return None
+
+    def starred(self, name: str) -> Value | None:
+        """A name that a star may have brought into the open document."""
+        if not self._starred:
+            return None
+        places, reach = self._named(name), self._starred_reach
+        if reach is not None and len(places) < FREQUENT and reach.isdisjoint(places):
+            return None
+        found = (self.find(path, name) for path in self._starred)
+        return next((value for value in found if value), None)
+
+    @cached_property
+    def _starred(self) -> list[str]:
+        """The files that the open document's stars mean."""
+        own = self._own.path
+        paths = (
+            path
+            for star in self._own.imports
+            if _is_star(star)
+            for path in self.resolved(star, own)
+        )
+        return [path for path in paths if path != own]
+
+    @cached_property
+    def _starred_reach(self) -> frozenset[str] | None:
+        """The files that stars bring definitions of; None where it may be others, too."""
+        reached = [self._reach(path) for path in self._starred]
+        known = [each for each in reached if each is not None]
+        return frozenset(self._starred).union(*known) if len(known) == len(reached) else None
 
     def _star(self, imported: Import, by: str, name: str, depth: int) -> Value | None:
         """A name that a star may have brought. Stars of stars are not followed in the workspace,
@@ -251,6 +289,14 @@ def _is_named(path: str, name: str) -> bool:
     """Whether a file is the module of that name: `a/name.py` or `a/name/__init__.py`."""
     *folders, file = path.split("/")
     return file.partition(".")[0] == name or (_is_package(path) and folders[-1:] == [name])
+
+
+def _is_submodule(path: str, imported: Import) -> bool:
+    """Whether a path is the module that a Python import names in a package, and not one that the
+    import takes a definition from: `from package import module`."""
+    if not path.endswith((".py", ".pyi")) or imported.module.split(".")[-1] == imported.name:
+        return False
+    return _is_named(path, imported.name)
 
 
 def _is_package(path: str) -> bool:

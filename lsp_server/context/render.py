@@ -11,7 +11,7 @@ from lsp_server.context.types import Symbol
 
 INDENT = "    "
 # Share of a skeleton that is kept for the names of members it has no room for.
-NAMES_SHARE = 0.2
+NAMES_SHARE = 0.35
 # Of members' documentation, so many at most, and up to that share of the skeleton's room.
 DOCUMENTED, DOCUMENTED_SHARE = 10, 0.9
 # Below this nothing more can be shown.
@@ -93,7 +93,7 @@ def choose_members(
     head = sum(map(cost, _lines(Block(block.symbol, [], block.documented), language)))
     head += cost(form_of(language).closing) if form_of(language).closing else 0
     shown, rest, used = _fitting(members, room - head, cost, language)
-    if rest:
+    if rest and names:
         limit = int((room - head) * (1 - NAMES_SHARE))
         shown, rest, used = _fitting(members, limit, cost, language)
     block.members = shown

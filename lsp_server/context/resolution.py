@@ -65,7 +65,6 @@ class Resolver:
         self.imports: dict[str, list[Import]] = {}
         for imported in buffer.symbols.imports:
             self.imports.setdefault(imported.alias, []).append(imported)
-        self._stars = [imported for imported in buffer.symbols.imports if imported.name == "*"]
         self._own = {symbol.name: symbol for symbol in reversed(buffer.symbols.symbols)}
         self._names: dict[str, Value | None] = {}
         self._bases: dict[Key, list[Symbol]] = {}
@@ -112,10 +111,8 @@ class Resolver:
                 return value
         if name in self.imports and self.language == "python":
             return None
-        for star in self._stars:
-            for path in self.lookup.resolved(star, self.path):
-                if path != self.path and (value := self.lookup.find(path, name)):
-                    return value
+        if value := self.lookup.starred(name):
+            return value
         own = self.buffer.classes.get(name) or self._own.get(name)
         return value_of(own) if own else self._by_name(name)
 
@@ -205,7 +202,13 @@ class Resolver:
         if not chain or depth > EXPRESSION_DEPTH:
             return None
         value, used = self._start(chain, before, depth)
-        for link in chain[used:]:
+        return self._along(value, chain[used:], before, depth)
+
+    def _along(self, value: Value | None, chain: Chain, before: int, depth: int) -> Value | None:
+        """What the members give that follow a value, one after the other."""
+        if depth > EXPRESSION_DEPTH:
+            return None
+        for link in chain:
             if value is None:
                 return None
             value = self._attribute(self._held(value) or value, link, before, depth)
@@ -264,7 +267,7 @@ class Resolver:
         for holder in (owner, *self.bases(owner)):
             for member in holder.members:
                 if member.name == link.name:
-                    return self._of_member(holder, member, link, before, depth)
+                    return self._of_member(owner, holder, member, link, before, depth)
         if link.called and link.name in _OF_CONTAINERS and self._is_whole(owner):
             return Value("instance", owner)
         return None
@@ -277,8 +280,9 @@ class Resolver:
         )
 
     def _of_member(
-        self, holder: Symbol, member: Symbol, link: Link, before: int, depth: int
+        self, owner: Symbol, holder: Symbol, member: Symbol, link: Link, before: int, depth: int
     ) -> Value | None:
+        """What a member gives that the class `owner` has from `holder`."""
         if is_class(member):
             return self._called_if(link, Value("class", member), depth)
         if member.kind == "function" and not link.called:
@@ -289,6 +293,9 @@ class Resolver:
             name = f"self.{member.name}" if self.language == "python" else member.name
             if value := self._variable(name, before, depth + 1):
                 return value
+        chain = chain_of(member.type)
+        if chain and chain[0].name in _SELF:
+            return self._along(Value("instance", owner), chain[1:], before, depth + 1)
         return self._instance(_type_of_member(holder, member), member.path, depth)
 
     def _called_if(self, link: Link, value: Value | None, depth: int) -> Value | None:

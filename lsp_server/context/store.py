@@ -1,8 +1,8 @@
 """Symbols on disk: one SQLite file, written by the indexer, read by language servers.
 
-A file's top-level symbols, members inside them, lie in compressed pages of about 64 symbols. A
-table leads from a name's checksum to the pages that define it, so a lookup decodes a page or two,
-and millions of symbols stay on disk.
+A file's top-level symbols, members inside them, lie in compressed pages of about 64 symbols, a line
+of JSON each. A table leads from a name's checksum to the pages that define it, so a lookup decodes
+the lines of a page or two in which the name is, and millions of symbols stay on disk.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from lsp_server.context.languages.paths import folder_of, parts_of
 from lsp_server.context.types import FileSymbols, Import, Kind, Symbol
 
-VERSION = 3
+VERSION = 4
 """Of everything in an index folder. Raised when symbols, chunks, tokens or their form change."""
 
 PACKAGE_FILES = ("__init__", "index", "mod")
@@ -33,7 +33,7 @@ MOST_SYMBOLS = 2000
 """Kept of one file: more are tables of generated constants."""
 MOST_PAGES = 32
 """Read for one name: what more files than these define says nothing about any of them."""
-CACHED_PAGES, CACHED_NAMES, CACHED_FILES, CACHED_IMPORTS = 512, 1024, 64, 1024
+CACHED_PAGES, CACHED_NAMES, CACHED_FILES, CACHED_IMPORTS, CACHED_ROWS = 512, 4096, 64, 1024, 8192
 BUSY_SECONDS = 0.02
 """Longest that a lookup waits for the writer, which blocks readers hardly ever."""
 
@@ -79,9 +79,7 @@ class StoredFile:
 def encode(symbols: FileSymbols, stat: Stat) -> StoredFile:
     """A file's symbols as they are stored."""
     imports = _pack([[each.module, each.name, each.alias, each.line] for each in symbols.imports])
-    pages = tuple(
-        (_pack(_to_lists(page)), frozenset(_keys(page))) for page in _pages(symbols.symbols)
-    )
+    pages = tuple((_pack_page(page), frozenset(_keys(page))) for page in _pages(symbols.symbols))
     return StoredFile(symbols.path, stat, "", symbols.language, imports, pages)
 
 
@@ -185,8 +183,9 @@ class Writer:
 class Reader:
     """A `SymbolIndex` over a store that may be used from any thread.
 
-    Sees each commit of the writer at once. Raises sqlite3.Error for a file that is missing, damaged
-    or of another version, when it is opened and in every lookup.
+    Sees a commit of the writer at the next `reload`; what was replaced by it may be missing until
+    then. Raises sqlite3.Error for a file that is missing, damaged or of another version, when it is
+    opened and in every lookup.
     """
 
     def __init__(self, file: Path) -> None:
@@ -202,11 +201,17 @@ class Reader:
         except sqlite3.DatabaseError:
             self._db.close()
             raise
-        # ids are never used twice, so what is cached stays true
+        self.reload()
+        # ids are never used twice, so what is cached of them stays true
         self._page = lru_cache(CACHED_PAGES)(self._read_page)
         self._named = lru_cache(CACHED_NAMES)(self._read_named)
         self._file = lru_cache(CACHED_FILES)(self._read_file)
         self._imports = lru_cache(CACHED_IMPORTS)(self._read_imports)
+
+    def reload(self) -> None:
+        """See what was committed."""
+        # a new one: a lookup under way may still put into the old one what was read before
+        self._rows = lru_cache(CACHED_ROWS)(self._read_rows)
 
     def named(self, name: str) -> list[Symbol]:
         """See `SymbolIndex`."""
@@ -270,30 +275,31 @@ class Reader:
         return [symbol for (page,) in pages for symbol in self._named(page, name, member)]
 
     def _read_named(self, page: int, name: str, member: bool) -> list[Symbol]:
-        path, stored = self._page(page)
+        path, lines = self._page(page)
+        stored = map(_unpack_line, _naming(name, lines))
         return [_from_list(fields, path) for fields in _defining(name, member, stored)]
 
     def _read_file(self, id_: int) -> FileSymbols | None:
         query = "SELECT path, language FROM files WHERE id = ?"
         for path, language in self._rows(query, id_):
             pages = self._rows("SELECT id FROM pages WHERE id BETWEEN ? AND ?", *_page_range(id_))
-            stored = (fields for (page,) in sorted(pages) for fields in self._page(page)[1])
-            symbols = tuple(_from_list(fields, path) for fields in stored)
+            lines = (line for (page,) in sorted(pages) for line in self._page(page)[1])
+            symbols = tuple(_from_list(_unpack_line(line), path) for line in lines)
             return FileSymbols(path, language, symbols, self._imports(id_))
         return None
 
     def _read_imports(self, id_: int) -> tuple[Import, ...]:
-        rows = self._rows("SELECT imports FROM files WHERE id = ?", id_)
+        rows = self._read_rows("SELECT imports FROM files WHERE id = ?", id_)
         return tuple(Import(*each) for (blob,) in rows for each in _unpack(blob))
 
-    def _read_page(self, page: int) -> tuple[str, list[Any]]:
-        """A page's path, and its symbols as stored: a lookup wants few of them."""
+    def _read_page(self, page: int) -> tuple[str, list[str]]:
+        """A page's path, and its symbols as lines: a lookup wants few of them."""
         query = "SELECT path, symbols FROM files, pages WHERE files.id = ? AND pages.id = ?"
-        for path, blob in self._rows(query, page >> _PAGE_BITS, page):
-            return path, _unpack_page(blob)
+        for path, blob in self._read_rows(query, page >> _PAGE_BITS, page):
+            return path, _unpack_lines(blob)
         return "", []  # the writer replaced the file since the name was looked up
 
-    def _rows(self, query: str, *values: Any) -> list[Any]:
+    def _read_rows(self, query: str, *values: Any) -> list[Any]:
         with self._lock, closing(self._db.execute(query, values)) as cursor:
             return cursor.fetchall()
 
@@ -356,29 +362,54 @@ def reversed_parts(parts: tuple[str, ...]) -> str:
 
 
 def _pack(value: list[Any]) -> bytes:
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return zlib.compress(text.encode("utf-8", "surrogatepass")) if value else b""
+    return _compress(_to_json(value)) if value else b""
+
+
+def _pack_page(symbols: Iterable[Symbol]) -> bytes:
+    return _compress("\n".join(_to_json(_to_list(each)) for each in symbols))
 
 
 def _unpack(blob: bytes) -> list[Any]:
     """Raises sqlite3.DatabaseError, as the rest of a damaged store does."""
-    if not blob:
-        return []
-    try:
-        value: list[Any] = json.loads(zlib.decompress(blob).decode("utf-8", "surrogatepass"))
-    except (zlib.error, ValueError) as error:
-        raise sqlite3.DatabaseError("a damaged page") from error
-    return value
+    return _from_json(_decompress(blob)) if blob else []
+
+
+def _unpack_lines(blob: bytes) -> list[str]:
+    return _decompress(blob).split("\n") if blob else []
+
+
+def _unpack_line(line: str) -> list[Any]:
+    """A symbol as stored, but with lines that count from the file's start."""
+    fields = _from_json(line)
+    _count_lines([fields], 0)
+    return fields
 
 
 def _unpack_symbols(blob: bytes, path: str) -> tuple[Symbol, ...]:
-    return tuple(_from_list(each, path) for each in _unpack_page(blob))
+    return tuple(_from_list(_unpack_line(line), path) for line in _unpack_lines(blob))
 
 
-def _unpack_page(blob: bytes) -> list[Any]:
-    stored = _unpack(blob)
-    _count_lines(stored, 0)
-    return stored
+def _compress(text: str) -> bytes:
+    return zlib.compress(text.encode("utf-8", "surrogatepass"))
+
+
+def _decompress(blob: bytes) -> str:
+    try:
+        return zlib.decompress(blob).decode("utf-8", "surrogatepass")
+    except (zlib.error, ValueError) as error:
+        raise sqlite3.DatabaseError("a damaged page") from error
+
+
+def _to_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _from_json(text: str) -> list[Any]:
+    try:
+        value: list[Any] = json.loads(text)
+    except ValueError as error:
+        raise sqlite3.DatabaseError("a damaged page") from error
+    return value
 
 
 def _count_lines(stored: list[Any], line: int) -> None:
@@ -388,6 +419,12 @@ def _count_lines(stored: list[Any], line: int) -> None:
         fields[_END_LINE] += line
         if len(fields) > _MEMBERS:
             _count_lines(fields[_MEMBERS], line)
+
+
+def _naming(name: str, lines: Iterable[str]) -> Iterator[str]:
+    """Those of stored symbols' lines in which something has the name, or at least says it."""
+    wanted = _to_json(name)
+    return (line for line in lines if wanted in line)
 
 
 def _defining(
@@ -403,19 +440,19 @@ def _defining(
             yield from _defining(name, member, fields[_MEMBERS], True)
 
 
-def _to_lists(symbols: Iterable[Symbol], line: int = 0) -> list[list[Any]]:
-    """Symbols as lists. A line counts from that of the symbol before, or of the one around the
-    first, and an end from its own line: small numbers compress better."""
-    stored = []
-    for symbol in symbols:
-        lines = [symbol.line - line, symbol.end_line - symbol.line]
-        line = symbol.line
-        members = _to_lists(symbol.members, line)
-        rest: list[Any] = [symbol.doc, symbol.type, list(symbol.bases), symbol.container, members]
-        while rest and not rest[-1]:
-            rest.pop()
-        stored.append([symbol.name, symbol.kind, *lines, symbol.signature, *rest])
-    return stored
+def _to_list(symbol: Symbol, line: int = 0) -> list[Any]:
+    """A symbol as a list. Its line counts from the one given, a member's from that of the member
+    before, or of the one around the first, and an end from its own line: small numbers compress
+    better."""
+    members, before = [], symbol.line
+    for member in symbol.members:
+        members.append(_to_list(member, before))
+        before = member.line
+    rest: list[Any] = [symbol.doc, symbol.type, list(symbol.bases), symbol.container, members]
+    while rest and not rest[-1]:
+        rest.pop()
+    lines = [symbol.line - line, symbol.end_line - symbol.line]
+    return [symbol.name, symbol.kind, *lines, symbol.signature, *rest]
 
 
 def _from_list(fields: list[Any], path: str) -> Symbol:

@@ -250,7 +250,8 @@ class _Readers:
         """See what was committed. Raises sqlite3.Error or IndexDamagedError."""
         with self._lock:
             current = location.current(self._folder)
-            if current is not None and current == self._open and self.chunks:
+            if current is not None and current == self._open and self.chunks and self.symbols:
+                self.symbols.reload()
                 self.chunks.reload()
             elif current is not None:
                 self._open = current

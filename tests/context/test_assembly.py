@@ -160,3 +160,17 @@ def test_steady_gives_up_what_there_was_no_time_for() -> None:
     new = choice(Piece("pkg/other.py", "", (20, 30), 1.0))
     assert steady(new, old, INDEX) is old
     assert steady(new, replace(old, whole=False), INDEX) is new
+
+
+def test_a_class_and_its_bases_share_the_room_by_what_is_wanted() -> None:
+    heads = "".join(f"    def method_{i}(self, argument: int) -> str: ...\n" for i in range(60))
+    mails = "".join(f"    def send_mail_{i}(self, argument: int) -> str: ...\n" for i in range(60))
+    files = {
+        "a.py": f"from b import B\nclass A(B):\n{heads}",
+        "b.py": f"from c import C\nclass B(C):\n{heads}",
+        "c.py": f"class C:\n{mails}",
+    }
+    text = "from a import A\nmail.send()\nA()."
+    cursor = Cursor("app.py", "python", text, "")
+    found = choose(cursor, MemoryIndex(files), windows(), 512, count)
+    assert "def send_mail_9" in "".join(each.text for each in found.snippets)

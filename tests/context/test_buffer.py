@@ -105,3 +105,9 @@ def test_of_a_very_long_document_top_and_surroundings_are_analysed() -> None:
     named = {each.name for each in whole.symbols.symbols}
     assert {"f0", "f8999", "Near"} <= named
     assert "f4500" not in named
+
+
+def test_members_used_on_a_receiver_come_nearest_first() -> None:
+    here = buffer("b.far()\nb.near()\ntab.no()\na.b.no()\nb.|\nb.after()\nb.far()\n")
+    assert here.used_on((Link("b", False),)) == ["near", "far", "after"]
+    assert here.used_on((Link("b", True),)) == []

@@ -258,3 +258,74 @@ def test_c_and_cpp_receivers() -> None:
     assert best(head + "s->|", files, "main.c") == "store"
     head = '#include "item.hpp"\nvoid f(const Item& item) {\n  '
     assert best(head + "item.|", files, "a.cpp") == "Item"
+
+
+def test_a_receiver_of_no_known_type_is_known_by_what_is_used_on_it() -> None:
+    files = {
+        "bot.py": "class Bot(Base):\n    def say(self): ...\n    def reply(self): ...\n",
+        "base.py": "class Base:\n    def part(self): ...\n",
+        "other.py": "class Other:\n    def say(self): ...\n    def get(self): ...\n",
+    }
+    used = "def f(b):\n    b.say()\n    b.reply()\n    b.part()\n    b.get()\n    tab.x()\n"
+    found = ranked(used + "def g(b):\n    b.|", files)
+    named = [
+        each.symbol.name
+        for each in found
+        if each.symbol and each.reason == "used like the receiver"
+    ]
+    assert named[:2] == ["Bot", "Base"]
+    assert "Other" not in named  # built-in types have `get`, too
+    assert best("def g(b):\n    b.|", files) is None
+
+
+def test_a_mixin_is_shown_the_classes_that_have_what_it_uses_and_lacks() -> None:
+    files = {"a.py": "class Emitter:\n    def emit(self): ...\n    def flush(self): ...\n"}
+    own = "class Mixin:\n    def own(self): ...\n    def f(self):\n        self.emit()\n"
+    assert (
+        best(own + "        self.own()\n        self.flush()\n        self.|", files) == "Emitter"
+    )
+
+
+def test_a_name_that_many_classes_have_tells_nothing() -> None:
+    files = {f"m{n:02}.py": "class A:\n    def often(self): ...\n" for n in range(40)}
+    assert best("def f(b):\n    b.often()\n    b.|", files) is None
+
+
+def test_functions_give_what_they_return() -> None:
+    files = {
+        "a.py": """
+class Client:
+    def me(self): return self
+    def session(self):
+        made = Session(self)
+        made.open()
+        return made
+
+class Sub(Client):
+    @property
+    def again(self): return self.session()
+
+class Session: ...
+
+def make(): return Client()
+"""
+    }
+    head = "from a import *\n"
+    assert best(head + "make().|", files) == "Client"
+    assert best(head + "make().session().|", files) == "Session"
+    assert best(head + "Sub().me().|", files) == "Sub"
+    assert best(head + "Sub().again.|", files) == "Session"
+
+
+def test_members_that_return_each_other_end() -> None:
+    files = {
+        "a.py": "class A:\n    def f(self): return self.g()\n    def g(self): return self.f()\n"
+    }
+    assert best("from a import A\nA().f().|", files) is None
+
+
+def test_a_module_that_defines_its_own_name_is_a_module() -> None:
+    files = {"pkg/__init__.py": "", "pkg/build.py": "def build(): ...\ndef other(): ...\n"}
+    [first, *_] = ranked("from pkg import build\nbuild.|", files)
+    assert (first.path, first.symbol) == ("pkg/build.py", None)
+    assert best("from pkg.build import build\nbuild(|", files) == "build"

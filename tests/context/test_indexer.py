@@ -190,25 +190,24 @@ def test_changes_on_disk_are_watched_for(
     (root / ".git").mkdir()
     child = watch(children, root, folder)
     child.wait_for("ready")
-    reader = symbols(folder)
     (root / "two.py").write_text("def gamma(): ...\n", "utf-8")
-    until(child, lambda: reader.named("gamma") and not reader.named("beta"))
+    until(child, lambda: symbols(folder).named("gamma") and not symbols(folder).named("beta"))
     (root / "three.py").write_text("def delta(): ...\n", "utf-8")
-    until(child, lambda: reader.named("delta"))
+    until(child, lambda: symbols(folder).named("delta"))
     (root / "three.py").unlink()
-    until(child, lambda: not reader.named("delta"))
+    until(child, lambda: not symbols(folder).named("delta"))
     (tmp_path / "moved" / "deep").mkdir(parents=True)
     (tmp_path / "moved" / "deep" / "four.py").write_text("def epsilon(): ...\n", "utf-8")
     (tmp_path / "moved").rename(root / "moved")
-    until(child, lambda: reader.named("epsilon"))
+    until(child, lambda: symbols(folder).named("epsilon"))
     (root / "moved" / "deep" / "four.py").write_text("def zeta(): ...\n", "utf-8")
-    until(child, lambda: reader.named("zeta"))
+    until(child, lambda: symbols(folder).named("zeta"))
     (root / "moved").rename(tmp_path / "moved")
-    until(child, lambda: not reader.named("zeta"))
+    until(child, lambda: not symbols(folder).named("zeta"))
     (root / ".gitignore").write_text("pkg/\n", "utf-8")
-    until(child, lambda: not reader.named("Alpha"))
+    until(child, lambda: not symbols(folder).named("Alpha"))
     (root / ".gitignore").write_text("", "utf-8")
-    until(child, lambda: reader.named("Alpha"))
+    until(child, lambda: symbols(folder).named("Alpha"))
     assert child.end() == 0
 
 
@@ -237,8 +236,8 @@ def test_what_comes_during_the_first_walk_is_seen(
         (root / "pkg" / f"late{number}.py").write_text(f"def late_{number}(): ...\n", "utf-8")
         time.sleep(0.01)
     child.wait_for("ready")
-    reader = symbols(folder)
-    until(child, lambda: all(reader.named(f"late_{number}") for number in range(50)))
+    late = [f"late_{number}" for number in range(50)]
+    until(child, lambda: all(map(symbols(folder).named, late)))
 
 
 def test_what_changed_before_the_watch_was_wanted_is_found(
@@ -284,7 +283,7 @@ def test_private_files_enter_neither_index(root: Path, folder: Path, children: l
     assert CANARY not in said
     db = sqlite3.connect(current(folder) / "symbols.db")
     pages = [blob for (blob,) in db.execute("SELECT symbols FROM pages")]
-    texts = json.dumps([store._unpack(blob) for blob in pages])
+    texts = json.dumps([store._unpack_lines(blob) for blob in pages])
     assert "Alpha" in texts and CANARY not in texts and "beta" not in texts
     left = [path for (path,) in db.execute("SELECT path FROM files WHERE left_out = ''")]
     assert left == ["pkg/one.py"]

@@ -143,9 +143,17 @@ def test_the_most_telling_terms_are_asked_for_and_others_while_they_are_cheap() 
     weights = {f"w{number}": 1.0 for number in range(similarity.TERMS + 10)} | {"near": 9.0}
     cheap = dict.fromkeys(weights, 10)
     assert similarity._most_telling(weights, cheap, 10**6) == weights
-    dear = {term: similarity.OCCURRENCES + 1000 * number for number, term in enumerate(weights)}
+    dear = {term: 5000 + number for number, term in enumerate(weights)}
     kept = similarity._most_telling(weights, dear, 10**7)
     assert list(kept) == ["near", *list(weights)[: similarity.TERMS - 1]], "the rarest"
+
+
+def test_terms_with_which_there_would_be_too_many_occurrences_are_left_out() -> None:
+    frequencies = {"rare": 10, "frequent": similarity.OCCURRENCES - 5, "seldom": 100}
+    weights = {"rare": 1.0, "frequent": 9.0, "seldom": 0.1}
+    assert list(similarity._most_telling(weights, frequencies, 10**7)) == ["frequent"]
+    weights["frequent"] = 0.5
+    assert list(similarity._most_telling(weights, frequencies, 10**7)) == ["rare", "seldom"]
 
 
 TEXT = "def load(path):\n    record = decode(path)\n    record.check()\n    store.insert(record)\n"

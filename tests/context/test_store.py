@@ -93,8 +93,9 @@ def test_replacing_and_removing_leave_nothing_behind(writer: Writer, tmp_path: P
     writer.put(encode(file_of("a.py", function("a.py", "new")), Stat(11, 21)))
     writer.remove("b.py")
     writer.remove("never stored.py")
-    assert reader.named("old"), "not before the commit"
     writer.commit()
+    assert reader.named("old"), "not before it is told"
+    reader.reload()
     assert (reader.named("old"), reader.named("gone")) == ([], [])
     assert reader.named("new") == [function("a.py", "new")]
     assert writer.stats() == {"a.py": Stat(11, 21)}
@@ -228,6 +229,7 @@ def test_settling_frees_space_and_keeps_what_readers_see(writer: Writer, tmp_pat
     assert reader.named("f1234") == [functions[1234]]
     writer.remove("7.py")
     writer.settle()
+    reader.reload()
     assert reader.named("f7") == []
 
 

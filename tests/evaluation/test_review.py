@@ -130,7 +130,6 @@ def test_a_busy_machine_changes_no_answer(monkeypatch: pytest.MonkeyPatch) -> No
     assert unit is not None
     parser = syntax._parser(unit)
     monkeypatch.setattr(syntax, "_parser", lambda _: Interrupted(parser))
-    syntax.parsed.cache_clear()
     assert syntax.errors("interrupted = (", "python") == 1
 
 

@@ -315,12 +315,35 @@ class _Reader:
             text = self._visible(declared.start_byte, declared.end_byte)
             if text not in INFERRED:
                 return one_line(text.lstrip(": ->\t\n"), LONGEST_TYPE)
-        value = self._child(definition, "value", self._unit.value_fields)
+        if definition.kind in ("function", "property"):
+            value = self._returned(self._child(definition, "body", self._unit.body_fields))
+        else:
+            value = self._child(definition, "value", self._unit.value_fields)
         if value is not None and value.type == "expression_list" and value.named_child_count == 1:
             value = value.named_child(0)
-        if definition.kind == "function" or value is None or value.type not in self._unit.values:
+        if value is None or value.type not in self._unit.values:
             return ""
         return one_line(self._visible(value.start_byte, value.end_byte), LONGEST_TYPE)
+
+    def _returned(self, body: Node | None) -> Node | None:
+        """What a function returns or yields at its end; of a local variable what it was assigned
+        there last."""
+        statements = body.named_children if body is not None and self._unit.returns else []
+        last = statements[-1] if statements else None
+        if last is not None and last.type == "expression_statement":
+            last = next(iter(last.named_children), None)
+        if last is None or last.type not in self._unit.returns:
+            return None
+        value = next(iter(last.named_children), None)
+        if value is None or value.type != "identifier":
+            return value
+        name = self._text(value)
+        for statement in reversed(statements[:-1]):
+            for assignment in statement.named_children[:1]:
+                left = assignment.child_by_field_name("left")
+                if left is not None and self._text(left) == name:
+                    return assignment.child_by_field_name("right")
+        return value
 
     def _bases(self, definition: Definition) -> Iterator[str]:
         for node in (one.node for one in definition.members if one.kind == "base"):

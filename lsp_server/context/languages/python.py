@@ -112,6 +112,7 @@ UNIT = Unit(
     ),
     type_fields=("type", "return_type"),
     value_fields=("right",),
+    returns=frozenset({"return_statement", "yield"}),
     comments_document=False,
     imports=imports,
     resolve=resolve,

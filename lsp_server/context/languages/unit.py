@@ -54,8 +54,8 @@ class Unit:
       `comments_document` is false); `@attribute` is left out, and documentation may stand above it;
     - `@docstring` documents the definition whose body starts where it does.
 
-    `values` are the types of nodes whose text tells a type: calls and names. `dialect` may hand a
-    file to another unit.
+    `values` are the types of nodes whose text tells a type: calls and names; `returns` those of
+    last statements that say what a function gives. `dialect` may hand a file to another unit.
     """
 
     grammar: str
@@ -64,6 +64,7 @@ class Unit:
     body_fields: tuple[str, ...] = ("body",)
     type_fields: tuple[str, ...] = ("type",)
     value_fields: tuple[str, ...] = ("value",)
+    returns: frozenset[str] = frozenset()
     comments_document: bool = True
     imports: Imports = no_imports
     resolve: Resolver = unresolved
