@@ -20,6 +20,8 @@ VSCODE_PACKAGE = ROOT / "editors" / "vscode" / "package.json"
 TABLES_PAGE = ROOT / "editors" / "SETTINGS.md"
 TABLES_BEGIN, TABLES_END = "<!-- generated: make settings -->\n", "<!-- end -->\n"
 
+_OWN = f"{SECTION}.command"
+"""What VS Code's extension declares itself: how the server is started."""
 _MACHINE = re.compile(r"model|engine\..*")
 """Settings that say who computes, and with what."""
 _JSON_TYPES = {str: "string", int: "integer", float: "number", bool: "boolean", type(None): "null"}
@@ -57,19 +59,12 @@ def vscode_properties() -> dict[str, Any]:
 
 
 def with_vscode_properties(package: Mapping[str, Any]) -> dict[str, Any]:
-    """An extension's package.json with the settings as they are now.
-
-    Properties that the extension declares itself stay: those of scope `machine` that the server
-    does not know.
-    """
+    """The extension's package.json with the settings as they are now; what it declares itself
+    stays."""
     ours = vscode_properties()
     contributes = package["contributes"]
     configuration = contributes["configuration"]
-    own = {
-        name: declared
-        for name, declared in configuration.get("properties", {}).items()
-        if declared.get("scope") == "machine" and name not in ours
-    }
+    own = {_OWN: configuration["properties"][_OWN]}
     configuration = {**configuration, "properties": {**own, **ours}}
     return {**package, "contributes": {**contributes, "configuration": configuration}}
 

@@ -99,6 +99,7 @@ def test_what_an_extension_declares_itself_stays() -> None:
         "coder-lsp.command": own,
         "coder-lsp.model": own,
         "coder-lsp.gone": {"type": "string", "scope": "window"},
+        "coder-lsp.engine.gone": own,
     }
     package = {
         "name": "x",

@@ -93,6 +93,11 @@ class Status:
         self._state = state
         self._tell()
 
+    @property
+    def is_off(self) -> bool:
+        """Whether nothing is suggested in the document in front."""
+        return bool(self._why_off)
+
     def look_at(self, document: str, why_off: str) -> None:
         """This document is in front now; nothing is suggested in it if there is a reason why."""
         self._document, self._why_off = document, why_off

@@ -278,7 +278,14 @@ class CoderServer(LanguageServer):
         too_early = suggestion is None or suggestion.receipt.outcome is Outcome.LOADING
         if too_early and not self.status.supported:
             self.model.asked_too_early()
+        if suggestion and document.uri == self._in_front:
+            self._note(suggestion.receipt.outcome)
         return suggestion
+
+    def _note(self, outcome: Outcome) -> None:
+        """What is typed may make the document in front private, or no more so."""
+        if outcome is not Outcome.DISABLED and (outcome is Outcome.PRIVATE) != self.status.is_off:
+            self._look_at_front()
 
     def _request(self, document: Snapshot, offset: int, invoked: bool = False) -> CompletionRequest:
         place = locate(document.uri, self.folders)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from lsp_server.endpoints import STATE_VARIABLE
+from lsp_server import endpoints
+from lsp_server.endpoints import STATE_VARIABLE, Endpoint
+from lsp_server.lsp import inspection
 
 FAKE_SERVER = Path(__file__).parents[1] / "lsp" / "fake_server.py"
 ECHO_SERVER = Path(__file__).with_name("echo_server.py")
@@ -47,21 +50,41 @@ def coder_lsp(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def as_coder_lsp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], Path]:
-    """Puts a server of the tests on the PATH as `coder-lsp`; gives the file that its process ids
-    are written to, a line each."""
+def pids(tmp_path: Path) -> Path:
+    """The file that the process ids of language servers are written to, a line each."""
+    return tmp_path / "pids"
 
-    def put(server: Path) -> Path:
-        pids = tmp_path / "pids"
+
+AsCoderLsp = Callable[[Sequence[str]], None]
+
+
+@pytest.fixture
+def as_coder_lsp(tmp_path: Path, pids: Path, monkeypatch: pytest.MonkeyPatch) -> AsCoderLsp:
+    """Puts a command on the PATH as `coder-lsp`."""
+
+    def put(command: Sequence[str]) -> None:
         program = tmp_path / "bin" / "coder-lsp"
         program.parent.mkdir()
-        command = shlex.join([sys.executable, str(server)])
-        program.write_text(f"#!/bin/sh\necho $$ >> {shlex.quote(str(pids))}\nexec {command}\n")
+        run = f'exec {shlex.join(command)} "$@"'
+        program.write_text(f"#!/bin/sh\necho $$ >> {shlex.quote(str(pids))}\n{run}\n")
         program.chmod(0o755)
         monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
-        return pids
 
     return put
+
+
+def endpoint_of(server: int) -> Endpoint | None:
+    """Where the language server with this process id can be asked; None until it answers requests
+    for suggestions."""
+    running = endpoints.read_all(inspection.FILES)
+    return next((each for _, each in running if each.pid == server), None)
+
+
+def why(server: int) -> tuple[float, str]:
+    """When the latest request came to this language server, and what became of it, in words."""
+    endpoint = endpoint_of(server)
+    told = asyncio.run(inspection.ask(endpoint, "why")) if endpoint else None
+    return (told["at"], told["answer"]) if told else (0.0, "")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -1,6 +1,7 @@
 """The language server with a service that answers late, and tells what it was asked for.
 
-ECHO_SECONDS says how late. A line that begins as ECHO_LINE does is completed to that.
+ECHO_SECONDS says how late. With ECHO_TEXT it suggests what is left of that text, behind what stands
+of it before the cursor.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ from lsp_server.settings import Settings
 
 # Longer than Neovim waits before it asks anew, so that requests overlap.
 SECONDS = float(os.environ.get("ECHO_SECONDS", "0.6"))
-LINE = os.environ.get("ECHO_LINE", "")
+TEXT = os.environ.get("ECHO_TEXT", "")
 
 
 class EchoService:
-    """Suggests the rest of LINE, else `completes ` and the line's text before the cursor."""
+    """Suggests the rest of TEXT, else `completes ` and the line's text before the cursor."""
 
     def __init__(
         self,
@@ -64,9 +65,9 @@ class EchoService:
 
     async def complete(self, request: CompletionRequest) -> Suggestion:
         await asyncio.sleep(SECONDS)
-        line = request.text[: request.offset].rpartition("\n")[2]
-        known = LINE and LINE.startswith(line)
-        rest = LINE.removeprefix(line) if known else f"completes {line}"
+        before = request.text[: request.offset]
+        line = before.rpartition("\n")[2]
+        rest = _rest(before) if TEXT else f"completes {line}"
         return Suggestion(rest, Receipt(request.path, request.offset, outcome=Outcome.SUGGESTED))
 
     def prompt_text(self, receipt: Receipt) -> str | None:
@@ -74,6 +75,11 @@ class EchoService:
 
     async def close(self) -> None:
         pass
+
+
+def _rest(before: str) -> str:
+    lengths = range(len(TEXT), -1, -1)
+    return next(TEXT[length:] for length in lengths if before.endswith(TEXT[:length]))
 
 
 if __name__ == "__main__":

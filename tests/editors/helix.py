@@ -54,7 +54,10 @@ class Helix(Terminal):
         return next((each[1].removeprefix(word) for each in entries), "")
 
     def accept(self) -> None:
-        self.type(TAB + ENTER)
+        before = self.line()
+        self.type(TAB)
+        self.wait(lambda: self.line() != before, "it is selected, and shown in the text")
+        self.type(ENTER)
 
     def dismiss(self) -> None:
         self.type(CTRL_C)

@@ -2,7 +2,7 @@
 
 Kate and its X server are Debian's, unpacked into the cache folder, and look for their files at the
 root. So each runs with that folder as its root, in a mount namespace of its own, which takes
-root. Kate cannot be asked what it shows: a test looks at its screen, and at what it saves.
+root. What Kate shows, it tells as it would tell a screen reader.
 """
 
 from __future__ import annotations
@@ -13,22 +13,34 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
-import numpy as np
 from filelock import FileLock
+from jeepney import DBusAddress, MessageType, new_method_call
+from jeepney.io.blocking import open_dbus_connection
+
+from lsp_server import endpoints
 
 from . import install
+from .conftest import endpoint_of
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 CONFIGURATION = CHECKOUT / "editors" / "kate" / "settings.json"
-PACKAGES = ("kate", "xvfb", "xdotool", "maim", "coreutils", "dash", "bash", "base-files")
+PACKAGES = (
+    *("kate", "xvfb", "xdotool", "dbus-daemon"),
+    *("coreutils", "dash", "bash", "base-files"),
+)
 DISPLAY = ":97"
-LIST_BYTES = 10_000
-"""By so many and more the open list changes a picture of the screen; typed text does not."""
-CURSOR_BYTES = 300
-"""So many and fewer, the blinking cursor changes."""
+USERS = "root:x:0:0:root:/root:/bin/sh\n"
+HELD_BACK = 0.5
+"""For so many seconds and less, Kate takes Return for a new line once the list has come up."""
+SESSION_BUS = "--config-file=/usr/share/dbus-1/session.conf"
+
+ACCESSIBLE = "org.a11y.atspi.Accessible"
+
+T = TypeVar("T")
 
 
 def root() -> Path:
@@ -49,25 +61,33 @@ def root() -> Path:
             shutil.rmtree(folder, ignore_errors=True)
             install.unpack_debian(PACKAGES, folder)
             complete.touch()
+        (folder / "etc" / "passwd").write_text(USERS)
     return folder
 
 
 class Kate:
     """One running Kate with one file open, and the cursor at its end.
 
-    `home` is where Kate keeps what is its own; `server` runs there as `coder-lsp`, and suggests
-    `suggestion`.
+    `home` is where Kate keeps what is its own; `command` runs there as `coder-lsp`, with these
+    variables.
     """
 
-    def __init__(self, file: Path, home: Path, server: Path, suggestion: str) -> None:
+    def __init__(
+        self,
+        file: Path,
+        home: Path,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+    ) -> None:
         self._root, self._home, self._file = root(), home, file
+        self._needed = [Path(sys.base_prefix), CHECKOUT, home.parent, endpoints.state_dir()]
         configuration = home / ".config" / "kate" / "lspclient"
         configuration.mkdir(parents=True)
         shutil.copy(CONFIGURATION, configuration)
         # What a user answers when Kate asks whether it may start the server.
         allowed = f"[lspclient]\nAllowedServerCommandLines={home}/bin/coder-lsp\n"
         (home / ".config" / "katerc").write_text(allowed)
-        self._provide(server, suggestion)
+        self._provide(command, environment)
         self._running = [self._start("Xvfb", DISPLAY, "-screen", "0", "1000x650x24")]
         try:
             self._open(file)
@@ -76,83 +96,86 @@ class Kate:
             raise
 
     def _open(self, file: Path) -> None:
-        self._wait(self._screen, "an X server")
+        bus = self._home / "bus"
+        self._running.append(
+            self._start("dbus-daemon", "--nofork", SESSION_BUS, f"--address=unix:path={bus}")
+        )
+        self.wait(lambda: self._succeeds("xdotool", "getdisplaygeometry"), "an X server")
+        self.wait(bus.exists, "a bus")
         self._running.append(self._start("kate", "-n", "-b", str(file)))
         self.wait_for_server(1)
+        self._window = Window(bus, file.name, self.wait)
         find = ("search", "--onlyvisible", "--sync", "--name", file.name)
         self._do("xdotool", *find, "windowfocus", "key", "ctrl+End")
-        self._rest()
+        end = len(file.read_text())
+        self.wait(lambda: len(self._window.before_cursor()) == end, "the cursor is at the end")
 
     def wait_for_server(self, number: int) -> None:
-        """Waits until so many servers, one after the other, have said what they can."""
-        said = self._home / "sent"
-        says = "completionProvider"
-        self._wait(lambda: said.exists() and said.read_text().count(says) == number, "the server")
+        """Waits until so many servers were started, one after the other, and the last one answers
+        requests."""
+        pids = self._home / "pids"
+        started = self.wait(
+            lambda: pids.exists() and len(ids := pids.read_text().split()) == number and ids,
+            "the server is started",
+        )
+        assert started
+        self.wait(lambda: endpoint_of(int(started[-1])), "the server is ready")
 
     def server_pid(self) -> int:
         """The process id of the language server."""
         return int((self._home / "pids").read_text().splitlines()[-1])
 
     def type(self, text: str) -> None:
-        """Types `text`, and waits for the list."""
-        before = self._screen()
         self._do("xdotool", "type", "--delay", "60", text)
-        self._wait(lambda: differences(self._screen(), before) > LIST_BYTES, "the list")
-        self._rest()
-
-    def dismiss(self) -> None:
-        """Closes the list, and waits until it is closed."""
-        before = self._screen()
-        self.press("Escape")
-        self._wait(lambda: differences(self._screen(), before) > LIST_BYTES, "no list")
 
     def press(self, *keys: str) -> None:
         """Presses keys, by their names in X."""
         self._do("xdotool", "key", *keys)
 
-    def wait_until_saved(self, expected: bytes) -> None:
-        """Saves, until that is what the file has."""
+    def line(self) -> str:
+        """The line up to the cursor."""
+        return self._window.before_cursor().rpartition("\n")[2]
 
-        def saved() -> bool:
-            self.press("ctrl+s")
-            return self._file.read_bytes() == expected
+    def suggestion(self) -> str:
+        """What the list would insert behind the word before the cursor, or ''."""
+        word = self.line().rpartition(" ")[2]
+        return self._window.chosen().removeprefix(word)
 
-        self._wait(saved, f"{expected!r} is saved")
+    def accept(self) -> None:
+        """Takes the suggestion that is shown."""
+        time.sleep(HELD_BACK)
+        self.press("Return")
+
+    def save(self) -> None:
+        self.press("ctrl+s")
 
     def close(self) -> None:
         for process in reversed(self._running):
             process.kill()
             process.wait()
 
-    def _provide(self, server: Path, suggestion: str) -> None:
-        """Puts `server` where Kate finds `coder-lsp`; what it sends, and its process id, goes into
-        files."""
+    def wait(self, poll: Callable[[], T], what: str, seconds: float = 60) -> T:
+        """The first value of `poll` that is true; fails, naming `what`, after `seconds`."""
+        deadline = time.monotonic() + seconds
+        while not (value := poll()):
+            if time.monotonic() > deadline:
+                logs = "\n".join(log.read_text() for log in self._home.glob("*.log"))
+                raise AssertionError(f"{what}: not within {seconds} s. {logs}")
+            time.sleep(0.05)
+        return value
+
+    def _provide(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        """Puts `command` where Kate finds `coder-lsp`; its process id goes into a file."""
         program = self._home / "bin" / "coder-lsp"
         program.parent.mkdir()
-        command = shlex.join([sys.executable, str(server)])
-        program.write_text(
-            "#!/bin/bash\n"
-            f"echo $$ >> {self._home}/pids\n"
-            f"export FAKE_TEXT={shlex.quote(suggestion)}\n"
-            f"exec {command} > >(tee -a {self._home}/sent)\n"
-        )
+        given = {endpoints.STATE_VARIABLE: str(endpoints.state_dir()), **environment}
+        variables = [f"{name}={value}" for name, value in given.items()]
+        run = shlex.join(["/usr/bin/env", *variables, *command])
+        program.write_text(f"#!/bin/sh\necho $$ >> {self._home}/pids\nexec {run}\n")
         program.chmod(0o755)
 
-    def _screen(self) -> bytes:
-        """A picture of the screen, uncompressed; empty where there is no screen."""
-        picture = self._inside("maim", "--format=bmp", "--hidecursor")
-        return subprocess.run(picture, capture_output=True).stdout
-
-    def _rest(self) -> None:
-        """Waits until the screen stays as it is, but for the cursor."""
-        seen: list[bytes] = []
-
-        def is_at_rest() -> bool:
-            seen.append(self._screen())
-            changes = [differences(each, seen[-1]) for each in seen[-4:-1]]
-            return len(changes) == 3 and max(changes) < CURSOR_BYTES
-
-        self._wait(is_at_rest, "rest")
+    def _succeeds(self, *command: str) -> bool:
+        return subprocess.run(self._inside(*command), capture_output=True).returncode == 0
 
     def _do(self, *command: str) -> None:
         subprocess.run(self._inside(*command), check=True, capture_output=True)
@@ -163,10 +186,9 @@ class Kate:
 
     def _inside(self, *command: str) -> list[str]:
         """`command` with Kate's folder as its root, and in that what it needs of this machine."""
-        needed = [Path("/proc"), Path("/dev"), Path(sys.base_prefix), CHECKOUT, self._home.parent]
         mounts = [
             f"mkdir -p {self._root}{each} && mount --rbind {each} {self._root}{each}"
-            for each in needed
+            for each in (Path("/proc"), Path("/dev"), *self._needed)
         ]
         variables = {
             "HOME": str(self._home),
@@ -174,20 +196,92 @@ class Kate:
             "LANG": "C.UTF-8",
             "DISPLAY": DISPLAY,
             "XDG_RUNTIME_DIR": str(self._home),
+            "AT_SPI_BUS_ADDRESS": f"unix:path={self._home}/bus",
+            "QT_LINUX_ACCESSIBILITY_ALWAYS_ON": "1",
         }
         given = [f"{name}={value}" for name, value in variables.items()]
         run = shlex.join(["chroot", str(self._root), "/usr/bin/env", "-i", *given, *command])
         return ["unshare", "--mount", "sh", "-ec", "\n".join([*mounts, f"exec {run}"])]
 
-    def _wait(self, poll: Callable[[], object], what: str, seconds: float = 40) -> None:
-        deadline = time.monotonic() + seconds
-        while not poll():
-            if time.monotonic() > deadline:
-                logs = "\n".join(log.read_text() for log in self._home.glob("*.log"))
-                raise AssertionError(f"{what}: not within {seconds} s. {logs}")
-            time.sleep(0.1)
+
+Wait = Callable[[Callable[[], Any], str], Any]
 
 
-def differences(one: bytes, other: bytes) -> int:
-    """How many bytes differ."""
-    return int(np.count_nonzero(np.frombuffer(one, np.uint8) != np.frombuffer(other, np.uint8)))
+class Window:
+    """Kate's window as a screen reader sees it: by the interfaces of AT-SPI, on a D-Bus."""
+
+    ROOT = "/org/a11y/atspi/accessible/root"
+    SELECTED, SHOWING = 1 << 23, 1 << 25
+    NAME_END = " []"  # of a list's item: what Kate would show beside it
+
+    def __init__(self, bus: Path, file: str, wait: Wait) -> None:
+        self._bus = open_dbus_connection(f"unix:path={bus}")
+        self._kate = wait(self._find_kate, "Kate is on the bus")
+        self._text = wait(lambda: self._find(self.ROOT, "text", file), "the text")
+        self._list = wait(self._find_list, "the list")
+
+    def before_cursor(self) -> str:
+        """The text up to the cursor."""
+        text = "org.a11y.atspi.Text"
+        cursor = self._property(self._text, text, "CaretOffset")
+        return str(self._call(self._text, text, "GetText", "ii", (0, cursor))[0])
+
+    def chosen(self) -> str:
+        """The entry of the completion list that Return takes; '' where none is shown."""
+        if not self._is(self._list, self.SHOWING):
+            return ""
+        rows = [each for each in self._children(self._list) if self._is(each, self.SELECTED)]
+        names = [self._name(each) for each in rows]
+        return next(filter(None, names), "").removesuffix(self.NAME_END)
+
+    def _is(self, at: str, state: int) -> bool:
+        states = self._call(at, ACCESSIBLE, "GetState")
+        return bool(states and states[0][0] & state)
+
+    def _find_kate(self) -> str:
+        """Kate's name on the bus, where it has more than one connection."""
+        bus = "org.freedesktop.DBus"
+        address = DBusAddress("/org/freedesktop/DBus", bus, bus)
+        names = self._bus.send_and_get_reply(new_method_call(address, "ListNames")).body[0]
+        others = [each for each in names if each[0] == ":" and each != self._bus.unique_name]
+        for self._kate in others:
+            if self._children(self.ROOT):
+                return str(self._kate)
+        return ""
+
+    def _find(self, at: str, role: str, name: str) -> str:
+        """The first part of the window, from this one on, of a role and name; '' where none is."""
+        if self._role(at) == role and self._name(at) == name:
+            return at
+        parts = (self._find(each, role, name) for each in self._children(at))
+        return next(filter(None, parts), "")
+
+    def _find_list(self) -> str:
+        """The completion list: it lies over all else, and so directly in the window."""
+        [window] = self._children(self.ROOT)
+        over = [each for each in self._children(window) if self._role(each) == "panel"]
+        return next(filter(None, (self._find(each, "tree", "") for each in over[1:])), "")
+
+    def _children(self, at: str) -> list[str]:
+        found = self._call(at, ACCESSIBLE, "GetChildren")
+        return [path for _, path in found[0]] if found else []
+
+    def _role(self, at: str) -> str:
+        return str(*self._call(at, ACCESSIBLE, "GetRoleName"))
+
+    def _name(self, at: str) -> str:
+        return str(self._property(at, ACCESSIBLE, "Name") or "")
+
+    def _property(self, at: str, interface: str, name: str) -> Any:
+        properties = "org.freedesktop.DBus.Properties"
+        found = self._call(at, properties, "Get", "ss", (interface, name))
+        return found[0][1] if found else None
+
+    def _call(
+        self, at: str, interface: str, method: str, signature: str = "", given: tuple[Any, ...] = ()
+    ) -> Any:
+        """What Kate answers; nothing of a part that is gone."""
+        address = DBusAddress(at, self._kate, interface)
+        message = new_method_call(address, method, signature or None, given)
+        reply = self._bus.send_and_get_reply(message, timeout=60)
+        return () if reply.header.message_type is MessageType.error else reply.body

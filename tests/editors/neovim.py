@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 import pynvim
 
+from .conftest import endpoint_of
+
 PLUGIN = Path(__file__).resolve().parents[2] / "editors" / "neovim"
 
 # For tests: requests that begin and end, the ghost text, and all that was shown.
@@ -74,8 +76,10 @@ class Neovim:
         self.api: Any = pynvim.attach("child", argv=[str(executable), *options])
 
     def wait_for_server(self) -> None:
+        """Waits until the server answers requests of the editor."""
         ready = "local c = vim.lsp.get_clients()[1]; return c ~= nil and c.initialized == true"
-        self.wait(lambda: self.lua(ready), "the server is ready")
+        self.wait(lambda: self.lua(ready), "the server is there")
+        self.wait(lambda: endpoint_of(self.server_pid()), "the server is ready")
 
     def lua(self, code: str) -> Any:
         return self.api.exec_lua(code)
@@ -105,6 +109,7 @@ class Neovim:
         self.api.ui_attach(80, 24)
         self.lua("watch()")
         yield seen
+        self.api.command("redraw!")  # what is there now, at the latest
         seen.update((ghost, line) for ghost, line in self.lua("return drawn"))
         self.api.ui_detach()
 

@@ -24,8 +24,11 @@ CTRL_C = "\x03"
 
 DEVICE_CONTROL = re.compile(rb"\x1bP.*?\x1b\\", re.DOTALL)
 """Questions to the terminal, which pyte would show as text."""
+FRAMES_ASKED, FRAMES_KNOWN = b"\x1b[?2026$p", "\x1b[?2026;2$y"
+"""Whether the terminal would be told where a picture begins and ends; that it would."""
+WITHIN_FRAME = 2026 << 5  # as pyte keeps modes
 QUIET_SECONDS = 0.02
-"""A program that has written nothing for so long has drawn what it wanted to."""
+"""A program that has written nothing for so long, and is not within a picture, has drawn it all."""
 
 
 class _Screen(pyte.Screen):
@@ -47,8 +50,9 @@ class _Screen(pyte.Screen):
 class Terminal:
     """One running program, in a terminal of `columns` by `lines`.
 
-    What it shows is only taken in when somebody looks. Programs for which that means something say
-    what `line` the cursor is in, up to there, and which `suggestion` is shown.
+    What it shows is only taken in while somebody waits; the other methods tell what was shown then.
+    Programs for which that means something say what `line` the cursor is in, up to there, and which
+    `suggestion` is shown.
     """
 
     def __init__(
@@ -79,17 +83,14 @@ class Terminal:
 
     def lines(self) -> list[str]:
         """What the screen shows, line by line, without blanks at their ends."""
-        self._take_in(0)
         return [line.rstrip() for line in self.screen.display]
 
     def before_cursor(self) -> str:
         """The screen's line up to the cursor."""
-        self._take_in(0)
         return self._cells(0, self.screen.cursor.x)
 
     def behind_cursor(self) -> str:
         """The screen's line from the cursor on."""
-        self._take_in(0)
         return self._cells(self.screen.cursor.x, self.screen.columns)
 
     def line(self) -> str:
@@ -114,6 +115,7 @@ class Terminal:
     def wait(self, poll: Callable[[], T], what: str, seconds: float = 30) -> T:
         """The first value of `poll` that is true; fails, naming `what`, after `seconds`."""
         deadline = time.monotonic() + seconds
+        self._take_in(0)
         while not (value := poll()):
             if time.monotonic() > deadline:
                 shown = "\n".join(self.lines()).rstrip()
@@ -133,6 +135,12 @@ class Terminal:
         """Ends the program."""
         self._process.close(force=True)
 
+    def _writes(self, seconds: float) -> bool:
+        """Whether the program writes something within so many seconds, or has a picture to end."""
+        if WITHIN_FRAME in self.screen.mode:
+            return True
+        return bool(select.select([self._process], [], [], seconds)[0])
+
     def _cells(self, start: int, end: int) -> str:
         row = self.screen.buffer[self.screen.cursor.y]
         return "".join(row[column].data for column in range(start, end))
@@ -140,11 +148,14 @@ class Terminal:
     def _take_in(self, seconds: float) -> None:
         """Draws what the program has written, waiting for it at most `seconds`."""
         written = False
-        while select.select([self._process], [], [], QUIET_SECONDS if written else seconds)[0]:
+        while self._writes(QUIET_SECONDS if written else seconds):
             try:
-                self._stream.feed(DEVICE_CONTROL.sub(b"", self._process.read(2**16)))
+                data = self._process.read(2**16)
             except EOFError:
                 return
+            if FRAMES_ASKED in data:
+                self.type(FRAMES_KNOWN)
+            self._stream.feed(DEVICE_CONTROL.sub(b"", data))
             written = True
         if written and self._seen is not None:
             self._seen.add((self.suggestion(), self.line()))

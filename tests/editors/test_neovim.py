@@ -75,15 +75,30 @@ def open_file(start: Start, repository: Path, monkeypatch: pytest.MonkeyPatch) -
     return run
 
 
-def test_ghost_text_is_shown_and_accepted(open_file: Open) -> None:
-    editor = open_file("x = 1\n")
+@pytest.fixture
+def continuing(open_file: Open, monkeypatch: pytest.MonkeyPatch) -> Open:
+    """Opens a file, with a server that suggests what is left of a text, behind what stands of it
+    before the cursor."""
+
+    def run(content: str, text: str) -> Neovim:
+        monkeypatch.setenv("ECHO_TEXT", text)
+        monkeypatch.setenv("ECHO_SECONDS", "0")
+        return open_file(content, server=ECHO_SERVER)
+
+    return run
+
+
+def test_ghost_text_is_shown_and_accepted(continuing: Open) -> None:
+    accepted = "def f(value): return value"
+    editor = continuing("x = 1\n", accepted)
     editor.type("odef f(value): ")
     assert editor.wait_for_ghost() == "return value"
     assert editor.lines() == ["x = 1", "def f(value): "]
-    editor.type("<Tab>")
-    editor.wait(lambda: editor.line() == "def f(value): return value", "accepted")
-    assert editor.column() == len(editor.line())
-    assert editor.ghost() == ""
+    with editor.watched() as shown:
+        editor.type("<Tab>")
+        editor.wait(lambda: editor.line() == accepted, "accepted")
+        assert editor.column() == len(accepted)
+    assert {ghost for ghost, line in shown if line == accepted} == {""}
 
 
 def test_tab_stays_tab_where_there_is_no_ghost_text(open_file: Open) -> None:
@@ -111,8 +126,8 @@ def test_tab_stays_tab_after_typing_something_else(open_file: Open) -> None:
     editor.wait(lambda: editor.line() == "raise   ", "a tab")
 
 
-def test_accepting_word_by_word_keeps_the_rest(open_file: Open) -> None:
-    editor = open_file(suggestion="value.name == 'x y'\n    return 1")
+def test_accepting_word_by_word_keeps_the_rest(continuing: Open) -> None:
+    editor = continuing("", "value.name == 'x y'\n    return 1")
     editor.type("o")
     editor.wait_for_ghost()
     with editor.watched() as shown:
@@ -125,8 +140,8 @@ def test_accepting_word_by_word_keeps_the_rest(open_file: Open) -> None:
     editor.wait(lambda: editor.lines()[1:] == ["value.name == 'x y'", "    return 1"], "the rest")
 
 
-def test_accepting_line_by_line_keeps_the_rest(open_file: Open) -> None:
-    editor = open_file(suggestion="one()\ntwo()\n\nthree()")
+def test_accepting_line_by_line_keeps_the_rest(continuing: Open) -> None:
+    editor = continuing("", "one()\ntwo()\n\nthree()")
     editor.type("o")
     editor.wait_for_ghost()
     for accepted, rest in (
@@ -141,11 +156,8 @@ def test_accepting_line_by_line_keeps_the_rest(open_file: Open) -> None:
     assert editor.column() == len("three()")
 
 
-def test_typing_along_leaves_the_rest_standing(
-    open_file: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("ECHO_LINE", "return value")
-    editor = open_file(server=ECHO_SERVER)
+def test_typing_along_leaves_the_rest_standing(continuing: Open) -> None:
+    editor = continuing("", "return value")
     editor.type("o")
     editor.wait_for_ghost()
     with editor.watched() as shown:
@@ -155,8 +167,8 @@ def test_typing_along_leaves_the_rest_standing(
     assert {line + ghost for ghost, line in shown} == {"return value"}
 
 
-def test_a_line_that_is_typed_along_is_not_shown_again_below(open_file: Open) -> None:
-    editor = open_file(suggestion="one()\n    two()")
+def test_a_line_that_is_typed_along_is_not_shown_again_below(continuing: Open) -> None:
+    editor = continuing("", "one()\n    two()")
     editor.type("o    ")
     editor.wait(lambda: editor.ghost() == "one()\n    two()", "ghost text")
     editor.type("one()<CR>")  # Neovim indents the new line
@@ -271,7 +283,7 @@ def test_neovim_survives_the_death_of_the_server(open_file: Open) -> None:
     editor.wait_for_ghost()
     os.kill(editor.server_pid(), signal.SIGKILL)
     editor.wait(lambda: editor.lua("return #vim.lsp.get_clients() == 0"), "the client is gone")
-    assert editor.ghost() == ""
+    editor.wait(lambda: not editor.ghost(), "the ghost text is gone")
     editor.type("x = <Esc>")
     editor.wait(lambda: editor.lines() == ["x = "], "typing goes on")
     editor.type(":lsp enable coder_lsp<CR>")

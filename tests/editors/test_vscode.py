@@ -40,6 +40,7 @@ def server(script: Path, **environment: str) -> dict[str, Any]:
 
 
 FAKE = server(FAKE_SERVER, FAKE_TEXT=SUGGESTION)
+NO_MARKDOWN = {**FAKE, "coder-lsp.completion.disabled_languages": ["markdown"]}
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +113,8 @@ def test_ghost_text_is_shown_and_accepted(open_file: Open) -> None:
     editor = open_file("x = 1\n")
     editor.type("def f(value): ")
     editor.wait_for_ghost(SUGGESTION)
-    assert editor.lines() == ["x = 1", "def f(value): "]
+    editor.wait(lambda: editor.lines() == ["x = 1", "def f(value): "], "typed")
+    editor.wait_for_ghost(SUGGESTION)
     editor.press("Tab")
     accepted = ["x = 1", f"def f(value): {SUGGESTION}"]
     editor.wait(lambda: editor.lines() == accepted, "accepted")
@@ -179,16 +181,36 @@ def test_a_language_is_switched_off_and_on(open_file: Open) -> None:
     editor.wait_until_ready()
 
 
-def test_off_is_only_shown_while_such_a_file_is_in_front(open_file: Open) -> None:
-    off = {**FAKE, "coder-lsp.completion.disabled_languages": ["markdown"]}
-    editor = open_file(settings=off, ready=False, suffix=".md")
+def test_off_is_only_shown_while_such_a_file_is_in_front(open_file: Open, repository: Path) -> None:
+    editor = open_file(settings=NO_MARKDOWN, ready=False, suffix=".md")
     editor.wait(lambda: editor.status()[0] == "off", "off")
     editor.run("Preferences: Open Keyboard Shortcuts")
     editor.wait_until_ready()
+    editor.page.wait_for_selector(".keybindings-editor .monaco-list-row")
+    editor.page.wait_for_selector(".keybindings-editor :focus")
+    editor.press("Escape")  # it lies over the file
+    editor.wait(lambda: editor.status()[0] == "off", "off again")
+
+
+def test_the_status_does_not_flicker_between_tabs(open_file: Open, repository: Path) -> None:
+    files = [repository / name for name in ("one.md", "other.md", "one.py")]
+    editor = open_file(settings=NO_MARKDOWN, suffix=".txt")
+    for file in files:
+        file.touch()
+        editor.open(file, NO_MARKDOWN)
+    for file in files[:2]:
+        editor.show_tab(file)
+    editor.wait(lambda: editor.status()[0] == "off", "off")
+    with editor.status_watched() as seen:
+        for file in (files[0], files[1], files[0], files[2]):
+            editor.show_tab(file)
+        editor.wait_until_ready()
+        kinds = seen()
+    assert "off" not in kinds[kinds.index("ready") :]
 
 
 def test_typing_along_and_accepting_the_rest(open_file: Open) -> None:
-    editor = open_file(settings=server(ECHO_SERVER, ECHO_SECONDS="0", ECHO_LINE=SUGGESTION))
+    editor = open_file(settings=server(ECHO_SERVER, ECHO_SECONDS="0", ECHO_TEXT=SUGGESTION))
     editor.type("r")
     editor.wait_for_ghost("eturn value")
     for typed in ("re", "ret", "retu"):
@@ -241,11 +263,12 @@ def test_accepting_a_line(open_file: Open) -> None:
 
 
 def test_the_status_follows_the_model(open_file: Open) -> None:
-    states = [["downloading", "m: 1 of 3 MB", 33.3], ["failed", "no space on the disk"]]
-    slowly = server(FAKE_SERVER, FAKE_STATES=json.dumps(states), FAKE_SECONDS="2")
-    editor = open_file(settings=slowly, ready=False)
+    states = [["downloading", "m: 1 of 3 MB", 33.3]]
+    downloading = server(FAKE_SERVER, FAKE_STATES=json.dumps(states))
+    editor = open_file(settings=downloading, ready=False)
     editor.wait(lambda: editor.status()[0] == "loading" and "33 %" in editor.status_text(), "33 %")
     assert editor.status()[1] == "Coder LSP: loading, m: 1 of 3 MB"
+    editor.type("!failed")
     editor.wait(lambda: editor.status()[0] == "failed", "failed")
     editor.page.click(f"{STATUS} a")
     reason = "Coder LSP: failed, no space on the disk"

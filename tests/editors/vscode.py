@@ -120,10 +120,7 @@ class VSCode:
         self._write_settings("Machine", settings)
 
     def _open_here(self, file: Path) -> None:
-        self.press("Control+p")
-        self.page.fill(".quick-input-box input", str(file))
-        self.page.wait_for_selector(f".quick-input-list [aria-label*='{file.name}']")
-        self.press("Enter")
+        self._pick("Control+p", str(file), f"[aria-label*='{file.name}']")
         self.page.wait_for_selector(f"{EDITOR}[data-uri$='/{file.name}'] .view-line")
 
     def _open_anew(self, file: Path, settings: Mapping[str, Any]) -> None:
@@ -179,9 +176,7 @@ class VSCode:
         item = self.page.query_selector(f"{STATUS} a")
         if item is None:
             return "", ""
-        shown = item.inner_html()
-        kind = next((kind for icon, kind in ICONS.items() if icon in shown), "")
-        return kind, (item.get_attribute("aria-label") or "").strip()
+        return _kind(item.inner_html()), (item.get_attribute("aria-label") or "").strip()
 
     def status_text(self) -> str:
         """The words in the status bar."""
@@ -191,12 +186,21 @@ class VSCode:
         """The texts of the messages that are shown."""
         return self.page.locator(".notification-list-item-message").all_inner_texts()
 
+    def show_tab(self, file: Path) -> None:
+        """Clicks on the tab of an open file."""
+        self.page.click(f".tab[data-resource-name='{file.name}']")
+        self.page.wait_for_selector(f"{EDITOR}[data-uri$='/{file.name}'] .view-line")
+
     def run(self, command: str) -> None:
         """Runs a command of the palette."""
-        self.press("F1")
-        self.page.fill(".quick-input-box input", f">{command}")
-        self.page.wait_for_selector(f".quick-input-list [aria-label^='{command}']")
-        self.press("Enter")
+        self._pick("F1", f">{command}", f"[aria-label^='{command}']")
+
+    def _pick(self, key: str, text: str, row: str) -> None:
+        """Types a text where `key` asks for one, and clicks on a row of the list: Enter takes the
+        first one, which may be another, or of the list as it was before the text."""
+        self.press(key)
+        self.page.fill(".quick-input-box input", text)
+        self.page.click(f".quick-input-list .monaco-list-row{row}")
 
     def page_beside(self) -> str:
         """The text in the other group of editors, where there is one; its lines may be wrapped, so
@@ -209,8 +213,15 @@ class VSCode:
     def watched(self) -> Iterator[Callable[[], list[list[str]]]]:
         """Notes, whenever the editor is drawn anew, its last line and its ghost text. Gives a
         function that returns what was noted."""
-        self.page.evaluate("(editor) => watch(editor)", EDITOR)
+        self.page.evaluate("(editor) => watch(editor, lastLine)", EDITOR)
         yield lambda: list(self.page.evaluate("seen"))
+        self.page.evaluate("watcher.disconnect()")
+
+    @contextmanager
+    def status_watched(self) -> Iterator[Callable[[], list[str]]]:
+        """Notes the kind of state in the status bar whenever that is drawn anew; as `watched`."""
+        self.page.evaluate("(item) => watch(item, markup)", STATUS)
+        yield lambda: [_kind(shown) for shown in self.page.evaluate("seen")]
         self.page.evaluate("watcher.disconnect()")
 
     def children(self, program: str) -> list[int]:
@@ -269,6 +280,11 @@ class VSCode:
         subprocess.run(
             [*self._command, *arguments], env=self._environment, check=True, capture_output=True
         )
+
+
+def _kind(shown: str) -> str:
+    """The kind of state by its icon."""
+    return next((kind for icon, kind in ICONS.items() if icon in shown), "")
 
 
 def _command_of(pid: int) -> str:

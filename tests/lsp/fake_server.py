@@ -3,8 +3,8 @@
 Every suggestion is FAKE_TEXT, unless the document holds one of these words:
 `!slow` waits until it is cancelled, `!raise` raises, `!print` prints to stdout, `!modules` suggests
 the names of the loaded modules, `!stuck` makes the service hang when it is closed, `!ready` makes
-the model ready. FAKE_STATES (JSON) are the states that the model goes through at the start, by
-default only `ready`, FAKE_SECONDS apart.
+the model ready, `!failed` makes it fail, `!private` makes the document private. FAKE_STATES (JSON)
+are the states that the model goes through at the start, by default only `ready`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ from lsp_server.settings import Settings
 
 TEXT = os.environ.get("FAKE_TEXT", "suggested()")
 STATES = json.loads(os.environ.get("FAKE_STATES", '[["ready"]]'))
-SECONDS = float(os.environ.get("FAKE_SECONDS", "0.05"))
 
 
 class FakeService:
@@ -52,7 +51,7 @@ class FakeService:
     async def start(self) -> None:
         for state in STATES:
             self._be(EngineState(*state))
-            await asyncio.sleep(SECONDS)
+            await asyncio.sleep(0.05)
 
     def opened(self, document: CompletionRequest) -> None:
         pass
@@ -71,7 +70,9 @@ class FakeService:
 
     async def why_off(self, document: CompletionRequest) -> str:
         disabled = self.settings.completion.disabled_languages
-        return f"{document.language} is disabled" if document.language in disabled else ""
+        if document.language in disabled:
+            return f"{document.language} is disabled"
+        return "private" if "!private" in document.text else ""
 
     async def configure(self, settings: Settings) -> None:
         self.settings = settings
@@ -90,6 +91,9 @@ class FakeService:
             raise
         if not self._ready:
             text, seen.outcome = "", Outcome.LOADING
+        if why_off := await self.why_off(request):
+            is_private = why_off == "private"
+            text, seen.outcome = "", Outcome.PRIVATE if is_private else Outcome.DISABLED
         return Suggestion(text, seen)
 
     async def close(self) -> None:
@@ -107,6 +111,8 @@ class FakeService:
             print("noise", flush=True)
         if "!ready" in request.text:
             self._be(EngineState("ready"))
+        if "!failed" in request.text:
+            self._be(EngineState("failed", "no space on the disk"))
         return " ".join(sys.modules) if "!modules" in request.text else TEXT
 
     def _be(self, state: EngineState) -> None:

@@ -19,6 +19,7 @@ from tests.lsp.client import FAKE_SERVER, LspProcess, initialize_params, within
 PYTHON, MARKDOWN = "file:///w/a.py", "file:///w/b.md"
 NO_MARKDOWN = {"completion": {"disabled_languages": ["markdown"]}}
 OFF = {"kind": "off", "message": "markdown is disabled", "uri": MARKDOWN}
+PRIVATE = {"kind": "off", "message": "private", "uri": PYTHON}
 READY = {"kind": "ready", "message": ""}
 
 
@@ -90,6 +91,29 @@ async def test_a_document_that_becomes_one_of_another_language_is_looked_at_anew
         await server.until(lambda: told(server)[-1] == READY)
         server.open(MARKDOWN, "a", "markdown")
         await server.until(lambda: told(server)[-1] == OFF)
+
+
+async def test_a_document_becomes_private_by_what_is_typed_and_is_so_no_more() -> None:
+    async with client() as server:
+        server.open(PYTHON, "a")
+        focus(server, PYTHON)
+        await server.until(lambda: told(server) == [READY])
+        for text, status in (("!private", PRIVATE), ("a", READY)):
+            server.change(PYTHON, {"text": text})
+            await within(server.inline(PYTHON, 0, 1)[1])
+            await server.until(lambda: told(server)[-1] == status)  # noqa: B023
+        assert told(server) == [READY, PRIVATE, READY]
+
+
+async def test_a_private_document_behind_is_not_told_of() -> None:
+    async with client() as server:
+        server.open(PYTHON, "!private")
+        server.open(MARKDOWN, "a", "markdown")
+        focus(server, MARKDOWN)
+        await server.until(lambda: told(server) == [READY])
+        await within(server.inline(PYTHON, 0, 1)[1])
+        await server.receipts()
+        assert told(server) == [READY]
 
 
 async def test_of_two_looks_at_once_the_newer_counts(monkeypatch: pytest.MonkeyPatch) -> None:

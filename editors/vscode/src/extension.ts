@@ -36,6 +36,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
       running.settingsChanged(event).catch(showError),
     ),
     vscode.window.onDidChangeActiveTextEditor(() => running.announceFocus().catch(showError)),
+    vscode.window.tabGroups.onDidChangeTabs(() => running.announceFocus().catch(showError)),
   );
   await running.restart().catch(showError);
 }

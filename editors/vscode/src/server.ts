@@ -26,6 +26,7 @@ export class Server {
   private latestStart = new AbortController();
   private queue = Promise.resolve();
   private initialSettings: Record<string, unknown> = {};
+  private inFront: string | undefined;
 
   constructor(
     private readonly context: vscode.ExtensionContext,
@@ -114,13 +115,16 @@ export class Server {
     }
   }
 
-  /** Tells which document is in front; none where that is not one that the server knows. */
+  /** Tells which document came to the front; none where that is not one that the server knows. */
   async announceFocus(): Promise<void> {
-    if (this.client?.state === State.Running) {
+    if (this.client?.state === State.Running && !isBetweenTabs()) {
       const document = vscode.window.activeTextEditor?.document;
       const converter = this.client.code2ProtocolConverter;
       const uri = document && isServed(document) ? converter.asUri(document.uri) : "";
-      await this.client.sendNotification("textDocument/didFocus", { textDocument: { uri } });
+      if (uri !== this.inFront) {
+        this.inFront = uri;
+        await this.client.sendNotification("textDocument/didFocus", { textDocument: { uri } });
+      }
     }
   }
 
@@ -201,6 +205,7 @@ export class Server {
 
   private async stateChanged(state: State): Promise<void> {
     if (state === State.Running) {
+      this.inFront = undefined;
       await this.announceFocus();
     } else if (state === State.Starting) {
       this.status.show({ kind: "loading", message: "the server is starting" });
@@ -222,6 +227,12 @@ function abandon(client: LanguageClient): void {
     () => client.dispose().catch(() => undefined),
     () => undefined,
   );
+}
+
+/** Whether a text's tab is in front without its editor, as for a moment when tabs are changed. */
+function isBetweenTabs(): boolean {
+  const tab = vscode.window.tabGroups.activeTabGroup.activeTab;
+  return vscode.window.activeTextEditor === undefined && tab?.input instanceof vscode.TabInputText;
 }
 
 /** Whether the server is told of a document. */

@@ -21,13 +21,17 @@ window.shown = (selector) => {
   return { lines, ghost: ghost.join("\n") };
 };
 
-// Notes the last line and the ghost text in `seen`, whenever the editor is drawn anew.
-window.watch = (selector) => {
+window.lastLine = (selector) => {
+  const { lines, ghost } = shown(selector);
+  return [lines.at(-1), ghost];
+};
+
+window.markup = (selector) => document.querySelector(selector).innerHTML;
+
+// Notes in `seen` what there is to see by `look`, whenever that part of the page changes.
+window.watch = (selector, look) => {
   window.seen = [];
-  window.watcher = new MutationObserver(() => {
-    const { lines, ghost } = shown(selector);
-    seen.push([lines.at(-1), ghost]);
-  });
+  window.watcher = new MutationObserver(() => seen.push(look(selector)));
   const all = { childList: true, subtree: true, characterData: true };
   watcher.observe(document.querySelector(selector), all);
 };
