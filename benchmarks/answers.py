@@ -5,13 +5,15 @@
 
 Prints a table in Markdown for each question, with 95 % bootstrap intervals and, against the default
 (the first line), the paired difference and its p-value. DIRECTORY holds rows as `coder-lsp eval`
-takes them. What is done is kept: started again, it goes on.
+takes them, or is one file of them. What is done is kept: started again, it goes on. Times are not
+shown: texts do not depend on how busy the machine is.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +27,7 @@ from lsp_server.completion.types import Output
 from lsp_server.evaluation import report
 from lsp_server.evaluation.repository import with_published
 from lsp_server.evaluation.results import Kept
-from lsp_server.evaluation.rows import Row, sample
+from lsp_server.evaluation.rows import Row, RowsError, sample
 from lsp_server.evaluation.setup import CursorPlace, Setup, as_in_the_paper, unhurried
 from lsp_server.evaluation.sources import rows_of
 from lsp_server.evaluation.suites import SUITES, Suite
@@ -95,11 +97,29 @@ QUESTIONS = (
         tuple(Variant(each, {"order": each}, cross_file=BM25) for each in (*ORDERS, "left")),
     ),
     Question(
+        "order-languages",
+        CROSSCODE,
+        LANGUAGES[1:],
+        tuple(
+            Variant(f"{each}, {shown}", {"order": each}, cross_file=shown)
+            for each in ("spm", "psm")
+            for shown in (BM25, "none")
+        ),
+    ),
+    Question(
         "cross-file",
         CROSSCODE,
         LANGUAGES,
         (
             Variant("none"),
+            Variant("published BM25", cross_file=BM25),
+        ),
+    ),
+    Question(
+        "chunks",
+        CROSSCODE,
+        LANGUAGES,
+        (
             Variant("published BM25", cross_file=BM25),
             Variant("as shipped", cross_file="given"),
             Variant("BM25 that knows the answer", cross_file="oracle_bm25"),
@@ -221,7 +241,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rows", type=Path, required=True, help="a folder of rows")
+    parser.add_argument("--rows", type=Path, required=True, help="a folder or file of rows")
     parser.add_argument("--model", help="another model than the default one")
     parser.add_argument("--limit", type=int, help="at most so many rows of each kind")
     parser.add_argument("--seed", type=int, default=0)
@@ -229,15 +249,19 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=names, default=names)
     args = parser.parse_args()
     print_setting()
-    kept = Kept()
-    for question in QUESTIONS:
-        if question.name in args.only:
-            asyncio.run(answer(question, args, kept))
+    with contextlib.closing(Kept()) as kept:
+        for question in QUESTIONS:
+            if question.name in args.only:
+                asyncio.run(answer(question, args, kept))
 
 
 async def answer(question: Question, args: argparse.Namespace, kept: Kept) -> None:
     """Run one question's variants and print their table."""
-    rows = rows_for(question, args)
+    try:
+        rows = rows_for(question, args)
+    except RowsError as error:
+        print(f"\n### {question.name}\n\n{error}")
+        return
     runs = []
     for variant in question.variants:
         setup, title = variant.setup(args.model), f"{question.name}: {variant.name}"
@@ -248,12 +272,14 @@ async def answer(question: Question, args: argparse.Namespace, kept: Kept) -> No
 
 
 def rows_for(question: Question, args: argparse.Namespace) -> list[Row]:
-    """The rows that a question is asked of."""
+    """The rows that a question is asked of. Raises RowsError where there are none."""
     if question.suite is REPOSITORY:
         rows = rows_of(REPOSITORY, (), args.seed)
     else:
         found = rows_of(question.suite, [str(args.rows)], args.seed)
         rows = [row for row in found if row.benchmark in question.benchmarks]
+        if not rows:
+            raise RowsError(f"{args.rows}: no rows of {', '.join(question.benchmarks)} in there")
     if args.limit is not None:
         rows = sample(rows, args.limit, args.seed)
     return with_published(rows) if question.suite is REPOSITORY else rows
@@ -266,7 +292,7 @@ def table(runs: Sequence[report.Run]) -> str:
         (run, {group.name: group for group in run.groups}, against(run, first)) for run in runs
     ]
     heads = ["rows", "", *first.rows[0].scores, f"{first.metric} against the first"]
-    heads += ["first token, ms", "prompt tokens"]
+    heads += ["prompt tokens"]
     lines = []
     for group in report.by_group(first.rows):
         for run, groups, gains in columns:
@@ -274,7 +300,6 @@ def table(runs: Sequence[report.Run]) -> str:
             cells = [f"{group}, {this.rows}", run.name]
             cells += [report.percent(estimate) for estimate in this.scores.values()]
             cells.append(gains.get(group, ""))
-            cells += [report.spread(this.milliseconds.get("first_token"))]
             cells += [report.spread(this.tokens.get("prompt"))]
             lines.append(cells)
     return report.table(heads, lines)
@@ -283,10 +308,14 @@ def table(runs: Sequence[report.Run]) -> str:
 def against(run: report.Run, first: report.Run) -> dict[str, str]:
     """The difference of the first metric and its p-value, by group; none to itself."""
     return {
-        each.group: f"{report.percent(each.mean, '+')}, p {each.p_value:.4f}"
+        each.group: f"{report.percent(each.mean, '+')}, p {p_value(each.p_value)}"
         for each in (report.differences(run, first) if run is not first else ())
         if each.metric == run.metric
     }
+
+
+def p_value(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 if __name__ == "__main__":

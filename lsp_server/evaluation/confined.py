@@ -1,15 +1,17 @@
-"""A process that gives up all that the test of a function does not need, and then runs the program
-that it reads from its input: `python confined.py SECONDS MEGABYTES PARENT`, the last one the id of
-the process that waits for it.
+"""A process that gives up all that the test of a function does not need, and then runs a program:
+`python confined.py ROLE PROGRAM SECONDS MEGABYTES PARENT`. PROGRAM is the number of an open file,
+and PARENT the id of the process that waits.
 
-It says "ready" when it is confined, and then how the program ended. Anything else is why it could
-not confine itself, and then the program has not run. What is left to the program, also as root:
+On its standard error it says "ready" when it is confined. Anything else is why it could not confine
+itself, and then the program has not run. In the role `tests` it then says how the program ended; as
+a `script` the program runs to the end of the process. What is left to it, also as root:
 
-- system calls that compute, tell the time or read (seccomp): no processes or threads, no network,
-  no signals to others, no file written, created, changed or removed, no new privileges;
+- system calls that compute, tell the time, read or start threads (seccomp): no processes, no
+  network, no signals to others, no new privileges, no file created, changed or removed but what its
+  standard input and output are;
 - to read, the standard library and the system's own libraries; whether there is a file of some
   name, and how large it is, can still be asked of all others (Landlock);
-- so many seconds of the processor and so much memory, few open files (resource limits).
+- so many seconds of the processor, so much memory and output, few open files (resource limits).
 """
 
 from __future__ import annotations
@@ -29,11 +31,13 @@ SYSTEM_CALLS = """
     access brk clock_getres clock_gettime clock_nanosleep close exit exit_group faccessat faccessat2
     fstat futex getcwd getdents64 getegid geteuid getgid getpid getppid getrandom gettid
     gettimeofday getuid lseek lstat madvise mmap mprotect mremap munmap nanosleep newfstatat poll
-    ppoll pread64 pselect6 read readlink readlinkat rt_sigaction rt_sigprocmask rt_sigreturn
-    sched_getaffinity sched_yield select sigaltstack stat statx sysinfo time uname write
+    ppoll pread64 pselect6 read readlink readlinkat rseq rt_sigaction rt_sigprocmask rt_sigreturn
+    sched_getaffinity sched_yield select set_robust_list sigaltstack stat statx sysinfo time uname
+    write
 """
 LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache")
 OPEN_FILES = 32
+LONGEST_OUTPUT = 64 << 20
 LONGEST_REPORT = 2_000  # less than what a pipe holds while nobody reads
 
 _SET_PARENT_DEATH_SIGNAL, _SET_NO_NEW_PRIVILEGES = 1, 38
@@ -51,6 +55,8 @@ _REFUSE = 0x00050000 | errno.ENOSYS
 _MASKED_EQUAL = 7
 _OPEN_FLAGS = 2  # the argument of openat
 _CHANGES = os.O_ACCMODE | os.O_CREAT | os.O_TRUNC
+_CLONE_FLAGS = 1 if os.uname().machine.startswith("s390") else 0  # the argument of clone
+_THREAD, _NAMESPACES = 0x00010000, 0x7E020000  # flags of clone
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -70,27 +76,33 @@ class _Comparison(ctypes.Structure):
 
 
 def main() -> None:
-    seconds, megabytes, parent = map(int, sys.argv[1:])
-    program = sys.stdin.buffer.read().decode(errors="replace")
-    report = os.dup(1)
-    null = os.open(os.devnull, os.O_RDWR)
-    for standard in range(3):
-        os.dup2(null, standard)
+    role = sys.argv[1]
+    file, seconds, megabytes, parent = map(int, sys.argv[2:])
+    with os.fdopen(file, encoding="utf-8", newline="") as opened:
+        program = opened.read()
+    report = os.dup(2)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
     try:
         confine(seconds, megabytes, parent)
     except Exception as error:  # whatever it is, the program does not run
         os.write(report, str(error).encode())
         return
     os.write(report, b"ready\n")
-    os.write(report, run(program).encode(errors="replace")[:LONGEST_REPORT])
+    vars(builtins).update(exit=sys.exit, quit=sys.exit)  # as by the module site, not loaded here
+    if role == "script":
+        os.close(report)
+        sys.argv = ["solution.py"]
+        exec(compile(program, "solution.py", "exec"), {"__name__": "__main__"})
+        return
+    os.write(report, outcome(program).encode(errors="replace")[:LONGEST_REPORT])
     os._exit(0)
 
 
-def run(program: str) -> str:
-    """How a program ended."""
-    vars(builtins).update(exit=sys.exit, quit=sys.exit)  # as by the module site, not loaded here
+def outcome(tests: str) -> str:
+    """How a program ended that raises where something is wrong."""
     try:
-        exec(program, {})
+        exec(tests, {})
     except BaseException as error:
         return f"failed {type(error).__name__}: {error}"
     return "passed"
@@ -111,6 +123,7 @@ def _limit_resources(seconds: int, megabytes: int) -> None:
     # A program may catch the signal at the first limit of time, not the one at the second.
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (LONGEST_OUTPUT, LONGEST_OUTPUT))
     resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
@@ -148,9 +161,13 @@ def _limit_system_calls() -> None:
         number = seccomp.seccomp_syscall_resolve_name(name.encode())
         if number >= 0:  # not every processor has every call
             _call(name, seccomp.seccomp_rule_add_array(rules, _ALLOW, number, 0, None))
-    openat = seccomp.seccomp_syscall_resolve_name(b"openat")
-    to_read = ctypes.byref(_Comparison(_OPEN_FLAGS, _MASKED_EQUAL, _CHANGES, 0))
-    _call("openat", seccomp.seccomp_rule_add_array(rules, _ALLOW, openat, 1, to_read))
+    for name, allowed in (
+        ("openat", _Comparison(_OPEN_FLAGS, _MASKED_EQUAL, _CHANGES, 0)),  # to read
+        ("clone", _Comparison(_CLONE_FLAGS, _MASKED_EQUAL, _THREAD | _NAMESPACES, _THREAD)),
+    ):
+        number = seccomp.seccomp_syscall_resolve_name(name.encode())
+        condition = ctypes.byref(allowed)
+        _call(name, seccomp.seccomp_rule_add_array(rules, _ALLOW, number, 1, condition))
     _call("seccomp", seccomp.seccomp_load(rules))
 
 

@@ -1,7 +1,8 @@
 """Scores as the benchmarks' own scripts define them, quirks included, and what is chance in them.
 
 CrossCodeEval: github.com/amazon-science/cceval, scripts/eval_metric.py and eval_utils.py.
-SAFIM: github.com/gonglinyuan/safim, evaluate.py and prompt_utils.py.
+SAFIM: github.com/gonglinyuan/safim, evaluate.py and prompt_utils.py, and what runs its programs,
+github.com/ntunlp/ExecEval, execution_engine.py.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import keyword
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from difflib import SequenceMatcher
 
 import numpy as np
@@ -47,6 +49,8 @@ _STRING = re.compile(r"\"([^\"\\]*(\\.[^\"\\]*)*)\"|'([^'\\]*(\\.[^'\\]*)*)'")
 _NAME_START = re.compile(r"[_a-zA-Z]")
 _STATEMENT_END = re.compile(r"[;{}]")
 _ROUNDING = 1e-9
+_NUMBERS_DIFFER = Decimal("1e-12")
+_ANSWERS = ("yes", "no", "true", "false")
 _PYTHON = Parser(Language(tree_sitter_python.language()))
 
 
@@ -170,6 +174,13 @@ def safim_api_match(prediction: str, truth: str, language: str) -> bool:
     return predicted == true
 
 
+def safim_output_match(written: str, expected: str) -> bool:
+    """Whether a program wrote what a test of SAFIM's expects: the same words, white space aside;
+    numbers may differ a little, and yes, no, true and false be written small or large."""
+    words = written.split(), expected.split()
+    return len(words[0]) == len(words[1]) and all(map(_same_word, *words))
+
+
 def bootstrap_interval(values: Sequence[float], seed: int = 0) -> tuple[float, float]:
     """The 95 % percentile bootstrap interval of the mean of at least one value.
 
@@ -214,6 +225,14 @@ def _parses(code: str) -> bool:
 
 def _lines(code: str) -> list[str]:
     return [line.strip() for line in code.split("\n") if line.strip()]
+
+
+def _same_word(one: str, other: str) -> bool:
+    try:
+        return abs(Decimal(one) - Decimal(other)) <= _NUMBERS_DIFFER
+    except ArithmeticError:  # not both are numbers, or none to compute with
+        answers = one.lower(), other.lower()
+        return one == other or (answers[0] == answers[1] and answers[0] in _ANSWERS)
 
 
 def _arguments(code: str) -> tuple[list[str], dict[str | None, str]] | None:

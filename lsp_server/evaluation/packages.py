@@ -6,12 +6,14 @@ import hashlib
 import subprocess
 import sys
 import tarfile
+import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 MOST_BYTES = 1_000_000
 """Of one file; what is larger is generated."""
+FETCH_SECONDS = 900
 
 
 class FetchError(Exception):
@@ -21,9 +23,9 @@ class FetchError(Exception):
 def sources(requirement: str, cache: Path) -> dict[str, str]:
     """The Python files of `NAME==VERSION`, by their paths in its source distribution.
 
-    `NAME==VERSION:sha256=HEX` wants that hash. The archive is downloaded into `cache` by pip, which
-    lets the package's build backend state its metadata, and is unpacked in memory only. Raises
-    FetchError.
+    `NAME==VERSION:sha256=HEX` wants that hash, and then nothing looks into an archive with another
+    one. It is downloaded into `cache` by pip, which lets the package's build backend state its
+    metadata, and is unpacked in memory only. Raises FetchError.
     """
     return _sources(_files(requirement, cache))
 
@@ -56,26 +58,41 @@ def _sources(files: Iterable[tuple[str, bytes]]) -> dict[str, str]:
 def _files(requirement: str, cache: Path) -> Iterator[tuple[str, bytes]]:
     """Paths in the one folder that archives hold, named after the package and its version."""
     exact, _, digest = requirement.partition(":sha256=")
-    archive = _archive(exact, cache)
+    archive = _archive(exact, digest, cache)
     if digest and hashlib.sha256(archive.read_bytes()).hexdigest() != digest:
         raise FetchError(f"{archive} does not have the hash {digest}")
     members = _zipped(archive) if archive.suffix == ".zip" else _tarred(archive)
     return ((path.partition("/")[2], content) for path, content in members)
 
 
-def _archive(requirement: str, cache: Path) -> Path:
-    name, _, version = requirement.partition("==")
+def _archive(exact: str, digest: str, cache: Path) -> Path:
+    name, _, version = exact.partition("==")
     if not version:
-        raise FetchError(f"{requirement} names no version: NAME==VERSION")
+        raise FetchError(f"{exact} names no version: NAME==VERSION")
     folder = cache / f"{name}-{version}"
     if not any(folder.glob("*.*")):
         folder.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-        command += ["--no-binary", name, "--dest", str(folder), requirement]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
-        if done.returncode != 0:
-            raise FetchError(f"{requirement}: {done.stderr.strip()[-500:]}")
+        _download(exact, digest, folder)
     return next(folder.glob("*.*"))
+
+
+def _download(exact: str, digest: str, folder: Path) -> None:
+    """Have pip fetch a source distribution: from where, its own settings say. It compares hashes
+    before it opens the archive, but takes them from a file only."""
+    name = exact.partition("==")[0]
+    with tempfile.TemporaryDirectory() as draft:
+        wanted = Path(draft) / "requirements.txt"
+        wanted.write_text(f"{exact} --hash=sha256:{digest}" if digest else exact, "utf-8")
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+        command += ["--no-binary", name, "--dest", str(folder), "--requirement", str(wanted)]
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=FETCH_SECONDS, check=False
+            )
+        except subprocess.TimeoutExpired as error:
+            raise FetchError(f"{exact}: not fetched within {FETCH_SECONDS} s") from error
+    if done.returncode != 0:
+        raise FetchError(f"{exact}: {done.stderr.strip()[-500:]}")
 
 
 def _tarred(archive: Path) -> Iterator[tuple[str, bytes]]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sqlite3
 import sys
 from collections.abc import Iterable
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ FILE = "evaluation.db"
 _BUSY_SECONDS = 60.0
 _WITHOUT_EFFECT = ("api_key", "idle_minutes", "kv_slots", "kv_megabytes", "download")
 _ANSWERING = ("completion", "context", "prompt", "inference", "evaluation/pipeline.py")
-_LIBRARIES = ("torch", "tokenizers", "tantivy", "tree-sitter")
+_LIBRARIES = re.compile(r"torch|transformers|tokenizers|tantivy|tree[-_]sitter.*")
 _SCORING = tuple(f"evaluation/{name}.py" for name in ("metrics", "sandbox", "confined", "suites"))
 
 
@@ -115,7 +116,12 @@ def _code(parts: tuple[str, ...]) -> str:
     root = Path(lsp_server.__file__).parent
     files = [file for part in parts for file in _sources(root / part)]
     ours = [(file.relative_to(root).as_posix(), file.read_text("utf-8")) for file in files]
-    return _digest(ours, [version(each) for each in _LIBRARIES])
+    return _digest(ours, _libraries())
+
+
+def _libraries() -> list[str]:
+    found = [each for each in distributions() if _LIBRARIES.fullmatch(each.name)]
+    return sorted(f"{each.name} {each.version}" for each in found)
 
 
 def _sources(part: Path) -> Iterable[Path]:

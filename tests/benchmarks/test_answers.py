@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import argparse
+import json
+from pathlib import Path
+
 import pytest
 
-from benchmarks.answers import QUESTIONS, Question, Variant, table
+from benchmarks.answers import QUESTIONS, Question, Variant, p_value, rows_for, table
 from lsp_server.evaluation.report import Judged, Run
+from lsp_server.evaluation.rows import RowsError
 
 MEASURED = ("order", "prefix", "suffix", "suffix-lines", "budget", "output", "lines", "confidence")
 
@@ -39,7 +44,23 @@ def test_each_group_has_a_line_for_each_run_and_its_own_difference() -> None:
     cells = [[cell.strip() for cell in line.split("|")[1:5]] for line in lines[2:]]
     assert cells == [
         ["a, 1", "one", "0.0 [0.0, 0.0]", ""],
-        ["a, 1", "two", "100.0 [100.0, 100.0]", "+100.0 [+100.0, +100.0], p 1.0000"],
+        ["a, 1", "two", "100.0 [100.0, 100.0]", "+100.0 [+100.0, +100.0], p 1.000"],
         ["b, 1", "one", "100.0 [100.0, 100.0]", ""],
-        ["b, 1", "two", "100.0 [100.0, 100.0]", "+0.0 [+0.0, +0.0], p 1.0000"],
+        ["b, 1", "two", "100.0 [100.0, 100.0]", "+0.0 [+0.0, +0.0], p 1.000"],
     ]
+
+
+def test_small_chances_are_only_called_small() -> None:
+    assert (p_value(0.00052), p_value(0.0312)) == ("< 0.001", "0.031")
+
+
+def test_a_question_needs_rows(tmp_path: Path) -> None:
+    row = {"id": "1", "benchmark": "cceval-java", "language": "java"}
+    text = {"prefix": "a", "suffix": "", "groundtruth": "b"}
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row | text))
+    args = argparse.Namespace(rows=tmp_path, limit=None, seed=0)
+    questions = {each.name: each for each in QUESTIONS}
+    assert [each.id for each in rows_for(questions["cross-file"], args)] == ["1"]
+    for missing in ("prefix", "output-api"):
+        with pytest.raises(RowsError):
+            rows_for(questions[missing], args)

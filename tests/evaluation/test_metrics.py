@@ -20,6 +20,7 @@ from lsp_server.evaluation.metrics import (
     safim_api_call,
     safim_api_match,
     safim_control_expression,
+    safim_output_match,
 )
 
 PYTHON = "import shop\n\ndef total(cart):\n    return shop."
@@ -254,6 +255,28 @@ def test_safim_judges_the_control_expression(
     prediction: str, language: str, expression: str
 ) -> None:
     assert safim_control_expression(prediction, language) == expression
+
+
+@pytest.mark.parametrize(
+    ("written", "same"),
+    [
+        ("2 0.5\nYES\nName\n", True),
+        ("2.0\n.50\nyes\nName", True),
+        ("2 0.5000000000001 Yes Name", True),
+        ("2 0.50000001 YES Name", False),
+        ("2 0.5 YES name", False),
+        ("2 0.5 YES", False),
+        ("", False),
+    ],
+)
+def test_safim_compares_words_and_numbers_that_were_written(written: str, same: bool) -> None:
+    assert safim_output_match(written, "2 0.5\nYES\nName") is same
+
+
+@pytest.mark.parametrize("word", ["nan", "inf", "1e999999999"])
+def test_numbers_that_cannot_be_computed_with_are_words(word: str) -> None:
+    assert safim_output_match(word, word)
+    assert not safim_output_match(word, "1")
 
 
 def test_the_interval_is_that_of_drawing_again() -> None:

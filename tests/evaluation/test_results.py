@@ -80,6 +80,19 @@ def test_an_answer_depends_on_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
     assert scores_key(row(), "a") != judged
 
 
+def test_an_answer_depends_on_the_libraries_that_make_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    named = {each.split()[0].replace("_", "-") for each in results._libraries()}
+    assert {"torch", "transformers", "tokenizers", "tantivy"} < named
+    assert {"tree-sitter", "tree-sitter-python", "tree-sitter-c-sharp"} < named
+    results._code.cache_clear()
+    before, judged = key(), scores_key(row(), "a")
+    monkeypatch.setattr(results, "_libraries", lambda: ["tree-sitter-python 9"])
+    results._code.cache_clear()
+    assert key() != before
+    assert scores_key(row(), "a") != judged
+    results._code.cache_clear()
+
+
 def test_the_code_is_all_that_makes_answers() -> None:
     root = Path(results.__file__).parents[1]
     names = {

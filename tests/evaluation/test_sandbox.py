@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import platform
 import signal
 import socket
 import subprocess
@@ -16,7 +17,19 @@ from pathlib import Path
 import pytest
 
 from lsp_server.evaluation import sandbox
-from lsp_server.evaluation.sandbox import SandboxUnavailable, Verdict, run_tests
+from lsp_server.evaluation.sandbox import SandboxUnavailable, Verdict, run_script, run_tests
+
+CLONE = (
+    f"syscall({56 if platform.machine() == 'x86_64' else 220}, {int(signal.SIGCHLD)}, 0, 0, 0, 0)"
+)
+FORK_IN_A_THREAD = """
+import os, threading
+forked = []
+thread = threading.Thread(target=lambda: forked.append(os.fork()))
+thread.start()
+thread.join()
+assert forked
+"""
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -104,12 +117,52 @@ async def test_memory_is_limited() -> None:
         pytest.param("import ctypes; assert ctypes.CDLL(None).fork() >= 0", id="fork of libc"),
         pytest.param("import subprocess; subprocess.run(['true'])", id="subprocess"),
         pytest.param("import os; assert os.system('true') == 0", id="shell"),
-        pytest.param("import threading; threading.Thread(target=print).start()", id="thread"),
+        pytest.param("import os; os.posix_spawn('/bin/true', ['true'], {})", id="spawn"),
+        pytest.param(f"import ctypes; assert ctypes.CDLL(None).{CLONE} >= 0", id="clone"),
+        pytest.param(FORK_IN_A_THREAD, id="fork in a thread"),
         pytest.param("import multiprocessing as m; m.Process(target=print).start()", id="process"),
     ],
 )
-async def test_it_starts_no_processes_or_threads(program: str) -> None:
-    assert (await run_tests(program)).outcome == "failed"
+async def test_it_starts_no_processes(program: str) -> None:
+    verdict = await run_tests(program)
+    assert verdict.outcome == "failed"
+    assert "ended its process" not in verdict.detail
+
+
+async def test_it_starts_threads() -> None:
+    program = """
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+threading.stack_size(64 << 20)  # as deep recursion wants it
+sums = []
+thread = threading.Thread(target=lambda: sums.append(sum(range(10))))
+thread.start()
+thread.join()
+assert sums == [45]
+threading.stack_size(0)
+with ThreadPoolExecutor(4) as pool:
+    assert list(pool.map(abs, [-1, -2])) == [1, 2]
+"""
+    assert await run_tests(program) == Verdict("passed")
+
+
+async def test_threads_share_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "PATIENCE", 600)
+    loop = "import threading\ndef spin():\n    while True: pass\n"
+    loops = f"{loop}for _ in range(3): threading.Thread(target=spin).start()"
+    assert await run_tests(f"{loops}\nspin()", seconds=1) == Verdict(
+        "timed out", "too long on the processor"
+    )
+
+
+async def test_threads_end_when_there_are_too_many() -> None:
+    bomb = (
+        "import threading, time\nwhile True: threading.Thread(target=time.sleep, args=(9,)).start()"
+    )
+    verdict = await run_tests(bomb, megabytes=128)
+    assert verdict.detail == "RuntimeError: can't start new thread"
+    assert confined_processes() == []
 
 
 async def test_it_becomes_no_other_program() -> None:
@@ -121,6 +174,39 @@ async def test_a_fork_bomb_does_not_go_off() -> None:
     bomb = "import os\nwhile True:\n    try: os.fork()\n    except OSError: break"
     assert (await run_tests(bomb)).passed  # at its first fork it is told that there are none
     assert confined_processes() == []
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "print(int(input()) + int(input()))",
+        "import sys; print(sum(map(int, sys.stdin.buffer.read().split())))",
+        "print(sum(map(int, open(0))))",
+        "import os; os.write(1, b'%d' % sum(map(int, os.read(0, os.fstat(0).st_size).split())))",
+        "import os, sys; print(sum(map(int, sys.stdin)), flush=True); os._exit(0)",
+        "import sys; print(sum(map(int, sys.stdin))); sys.exit()",
+        "import atexit, sys; atexit.register(lambda: print(sum(map(int, sys.stdin))))",
+        "import sys, threading\n"
+        "threading.Thread(target=lambda: print(sum(map(int, sys.stdin)))).start()",
+        "if __name__ == '__main__': import sys; print(sum(map(int, sys.stdin)))",
+    ],
+)
+async def test_a_script_reads_its_input_and_writes_its_output(script: str) -> None:
+    verdict = await run_script(script, "1\n2\n")
+    assert (verdict.outcome, verdict.output.strip()) == ("passed", "3")
+
+
+async def test_a_script_fails_by_its_exit_code() -> None:
+    assert await run_script("exit(3)", "") == Verdict("failed", "ended its process with 3")
+    assert await run_script("assert False", "") == Verdict("failed", "ended its process with 1")
+    assert await run_script("x = (", "") == Verdict("failed", "ended its process with 1")
+    assert (await run_script("while True: pass", "", seconds=1)).outcome == "timed out"
+
+
+async def test_a_script_writes_only_so_much() -> None:
+    script = "import os\nfor _ in range({}): os.write(1, b'x' * 2**20)"
+    assert len((await run_script(script.format(8), "")).output) == 8 << 20
+    assert (await run_script(script.format(100), "")).outcome == "failed"
 
 
 async def test_the_users_files_are_not_read(secret: Path) -> None:
@@ -236,9 +322,9 @@ async def test_a_program_ends_with_who_runs_it() -> None:
 
 def test_it_does_not_run_where_nobody_waits_any_more() -> None:
     """As when who runs it ended while it began."""
-    command = [sys.executable, "-S", str(sandbox.CONFINED), "1", "512", "0"]
-    done = subprocess.run(command, input=b"", stdout=subprocess.PIPE, check=True)
-    assert done.stdout == b"nobody waits for the program"
+    command = [sys.executable, "-S", str(sandbox.CONFINED), "tests", "0", "1", "512", "0"]
+    done = subprocess.run(command, input=b"", stderr=subprocess.PIPE, check=True)
+    assert done.stderr == b"nobody waits for the program"
 
 
 @pytest.mark.parametrize("missing", ["prctl", "syscall", "libseccomp"])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import io
 import sys
 
 import pytest
@@ -15,8 +17,9 @@ from tests.evaluation.rows import row
 class Sandbox:
     """Runs what tests write, in this process, and keeps it."""
 
-    def __init__(self) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.programs: list[str] = []
+        self.monkeypatch = monkeypatch
 
     async def run(self, program: str) -> Verdict:
         self.programs.append(program)
@@ -26,13 +29,19 @@ class Sandbox:
             return Verdict("failed")
         return Verdict("passed")
 
+    async def run_script(self, program: str, given: str) -> Verdict:
+        written = io.StringIO()
+        self.monkeypatch.setattr(sys, "stdin", io.StringIO(given))
+        with contextlib.redirect_stdout(written), contextlib.suppress(SystemExit):
+            await self.run(program)
+        return Verdict("passed", output=written.getvalue())
+
 
 @pytest.fixture
 def sandbox(monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    sandbox = Sandbox()
+    sandbox = Sandbox(monkeypatch)
     monkeypatch.setattr(suites, "run_tests", sandbox.run)
-    monkeypatch.setattr(sys, "stdin", sys.stdin)  # programs for SAFIM replace them
-    monkeypatch.setattr(sys, "stdout", sys.stdout)
+    monkeypatch.setattr(suites, "run_script", sandbox.run_script)
     return sandbox
 
 
@@ -108,6 +117,11 @@ async def test_safim_runs_python_for_control_flow(sandbox: Sandbox) -> None:
     assert len(sandbox.programs) == 2
     assert (await score("safim", there, "range(1, int(input())):"))["pass@1"] == 0
     assert len(sandbox.programs) == 3
+
+
+async def test_where_safim_has_no_tests_nothing_passes_them(sandbox: Sandbox) -> None:
+    there = row(benchmark="safim-control", groundtruth="i < 3", meta={"unit_tests": []})
+    assert (await score("safim", there, "i < 4"))["pass@1"] == 0
 
 
 async def test_safim_compares_control_flow_in_other_languages(sandbox: Sandbox) -> None:
