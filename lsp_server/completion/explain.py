@@ -46,6 +46,7 @@ _TO_ENABLE = {
 _CHOSEN_FOR = {
     "receiver": "the type of what stands before the dot",
     "base of the receiver": "a base of the type of what stands before the dot",
+    "used like the receiver": "has members that are used on what stands before the dot",
     "named like the receiver": "named like what stands before the dot",
     "callee": "what is called at the cursor",
     "method named like the callee": "a method of the name that is called at the cursor",

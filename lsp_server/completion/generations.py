@@ -152,6 +152,12 @@ class Generations:
         if wanted.scope.kind != "nothing":
             self.begin(wanted, request)
 
+    def may_foresee(self, now: Anchor) -> bool:
+        """Whether the model is idle, and nothing that is known answers a request for `now`."""
+        return self._may_work_ahead() and all(
+            known.shown is None for known in self._cache.recall(now)
+        )
+
     def foresee(self, now: Anchor, aim: Callable[[], Aim], request: CompletionRequest) -> None:
         """Have the model, if it is idle, write what a request for `now` would ask for."""
         aim = cache(aim)

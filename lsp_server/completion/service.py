@@ -79,6 +79,7 @@ class CompletionService:
         self._head_start = HeadStart(self._foresee)
         self._asked: Anchor | None = None
         self._waiting = 0
+        self._preparing: asyncio.TimerHandle | None = None
         self.receipts: deque[Receipt] = deque(maxlen=RECEIPTS_KEPT)
 
     @property
@@ -134,12 +135,15 @@ class CompletionService:
         text = with_plain_newlines(document.text)
         self._feedback.changed(document.name, text)
         self._generations.edited(document, text)
-        self._head_start.edited(document, self._generations.pause(document))
+        self._stop_preparing()
+        if self._asked is not None and self._asked.document == document.name:
+            self._head_start.edited(document, self._generations.pause(document))
 
     def closed(self, document: str) -> None:
         """Tell that a document is open no more."""
         self._feedback.closed(document)
-        self._head_start.end()
+        if self._asked is not None and self._asked.document == document:
+            self._head_start.end()
         self._generations.closed(document)
 
     def accepted(self, id: str) -> None:
@@ -163,6 +167,7 @@ class CompletionService:
         began = time.monotonic()
         text = ""
         self._waiting += 1
+        self._head_start.end()
         if not request.invoked:
             self._head_start.asked()
         try:
@@ -229,13 +234,22 @@ class CompletionService:
 
     async def _foresee(self, document: CompletionRequest) -> None:
         """Begin what a request is expected for, unless there is one already."""
-        refused = await self._refusal(document, Receipt(document.path, document.offset))
         now = document.anchor()
-        if refused or now.prefix.endswith(PAIRS):
+        if not self._is_next(now) or not self._generations.may_foresee(now):
+            return
+        if await self._refusal(document, Receipt(document.path, document.offset)):
             return
         await self._look_ahead(now, document)
         if not self._waiting:
             self._generations.foresee(now, partial(self._aim, now, document), document)
+
+    def _is_next(self, now: Anchor) -> bool:
+        """Whether an edit that ended here is typing on from where the editor asked last, and no
+        formatting, renaming or import."""
+        asked = self._asked
+        if asked is None or asked.document != now.document or now.prefix.endswith(PAIRS):
+            return False
+        return abs(now.prefix.count("\n") - asked.prefix.count("\n")) <= 1
 
     async def _wait(self, now: Anchor, request: CompletionRequest) -> None:
         """Wait until the model is worth asking, and get ready for that."""
@@ -345,8 +359,13 @@ class CompletionService:
             )
         if text or receipt.outcome is Outcome.EMPTY:  # else the model would write the same again
             loop = asyncio.get_running_loop()
-            loop.call_later(PREPARE_SECONDS, self._prepare, now, text, request)
+            self._stop_preparing()
+            self._preparing = loop.call_later(PREPARE_SECONDS, self._prepare, now, text, request)
         return text
+
+    def _stop_preparing(self) -> None:
+        if self._preparing is not None:
+            self._preparing.cancel()
 
     def _is_rejected(self, now: Anchor, text: str) -> bool:
         return self._rejections.holds(now.document, now.prefix, now.suffix, text)

@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from lsp_server.completion.lines import last_line
-from lsp_server.context.languages.extract import parse, parser_of
+from lsp_server.context.languages.extract import parse, parse_in_steps, parser_of
 from lsp_server.context.languages.table import language_of
 from lsp_server.context.languages.unit import Unit
 
@@ -49,21 +49,15 @@ class Syntax:
 
 
 def parse_ahead(before: str, after: str, language: str) -> Iterator[None]:
-    """Parse in small steps what `syntax_at` is going to ask for, which then takes no time. What
-    takes too many steps is left to that."""
+    """Parse in small steps what `syntax_at` is going to ask for, which then takes no time."""
     typed, statement = _completed(before, language)
     text = f"{typed}{statement}{after}"
     unit = language_of("", language).symbols
     if unit is None or (text, language) in _trees:
         return
     parser = parser_of(_dialect(unit, text), STEP)  # its own: it is not done when others come
-    source = text.encode("utf-8", "replace")
-    for _ in range(PATIENCE // STEP):
-        try:
-            _keep(text, language, parser.parse(source))
-            return
-        except ValueError:  # the step is over; called again it goes on
-            yield
+    tree = yield from parse_in_steps(parser, text.encode("utf-8", "replace"), PATIENCE)
+    _keep(text, language, tree)
 
 
 def syntax_at(before: str, after: str, language: str) -> Syntax | None:

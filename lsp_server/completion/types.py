@@ -135,7 +135,7 @@ class Work:
 class Receipt:
     """How one request was answered. `at` is in seconds since 1970; `line` the cursor's, from 1, or
     0 where it is not known; `suggested` the characters that were offered; order, stages, tokens,
-    context and prompt are those of the generation that it waited for, if it did."""
+    context and prompt are those of the generation that it waited for, or that was begun for it."""
 
     path: str
     offset: int

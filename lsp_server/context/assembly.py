@@ -107,7 +107,7 @@ class _Definitions:
 
     def add(self, ranked: Sequence[Candidate]) -> None:
         """Take candidates, best first, for as long as there is room and evidence."""
-        self._rooms = self._divided(filter(_is_wide, ranked))
+        self._rooms = self._divided([each for each in ranked if _is_wide(each)])
         for candidate in ranked[:MOST_ENTRIES]:
             budget = self._budget if candidate.score >= STRONG else self._weak_budget
             left = min(budget, self._budget) - sum(self._spent.values())
@@ -157,17 +157,17 @@ class _Definitions:
             return int(self._budget * ENTRY_SHARE)
         return self._rooms.get(candidate.identity, 0) if candidate.symbol else left
 
-    def _divided(self, classes: Iterable[Candidate]) -> dict[Key, int]:
+    def _divided(self, classes: Sequence[Candidate]) -> dict[Key, int]:
         """The room among a receiver's class and its bases, by where the members are that are most
-        likely wanted; what is left is anybody's."""
+        likely wanted; what is left is anybody's. The class itself has a little in any case."""
         wants = [
             (want, member, candidate)
             for candidate in classes
             if candidate.symbol
             for want, member in self._wants(candidate, candidate.symbol.members)
         ]
-        rooms: dict[Key, int] = {}
-        left = self._budget
+        rooms = {each.identity: self._cost(_head(each)) + LEAST_CAP for each in classes[:1]}
+        left = self._budget - sum(rooms.values()) - sum(self._cost(c.path) for c in classes[:1])
         for _, member, candidate in sorted(wants, key=lambda each: each[0]):
             price = self._cost(INDENT + member.signature)
             if candidate.identity not in rooms:

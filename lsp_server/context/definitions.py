@@ -93,7 +93,7 @@ class _Collector:
     def receiver(self, access: Access) -> None:
         """Evidence from what stands before the dot."""
         value = self._resolver.at_cursor(access.receiver)
-        if value is None or value.symbol:
+        if self._resolver.language == "python" and (value is None or value.symbol):
             self._like_used(access.receiver, value)
         if value is None:
             self._like_named(access.receiver)
@@ -176,6 +176,8 @@ class _Collector:
     def _like_used(self, receiver: Chain, value: Value | None) -> None:
         """Evidence from members that the file uses on the receiver and that are not known of it:
         the class that has most of them, and the one that has most of the rest."""
+        if value is None and receiver and receiver[0].name in self._resolver.imports:
+            return  # a module from elsewhere
         known = _BUILT_IN
         if value and value.symbol:
             classes = (value.symbol, *self._resolver.bases(value.symbol))

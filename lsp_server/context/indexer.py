@@ -355,13 +355,17 @@ def _common(left: list[str], right: list[str]) -> int:
     return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
-def _state(folder: Path) -> tuple[Path | None, int]:
-    """What changes with each commit."""
+def _state(folder: Path) -> tuple[Path | None, list[tuple[int, int]]]:
+    """What changes with each commit, of chunks and then of symbols."""
     current = location.current(folder)
-    try:
-        return current, (current / "similar" / "meta.json").stat().st_mtime_ns if current else 0
-    except OSError:
-        return current, 0
+    if current is None:
+        return None, []
+    found = []
+    for part in ("similar/meta.json", "symbols.db", "symbols.db-wal"):
+        with contextlib.suppress(OSError):
+            stat = (current / part).stat()
+            found.append((stat.st_mtime_ns, stat.st_size))
+    return current, found
 
 
 def _read_messages(inbox: queue.Queue[Message]) -> None:

@@ -93,7 +93,7 @@ def main() -> None:
     if role == "script":
         os.close(report)
         sys.argv = ["solution.py"]
-        exec(compile(program, "solution.py", "exec"), {"__name__": "__main__"})
+        exec(compile(program, "solution.py", "exec", dont_inherit=True), {"__name__": "__main__"})
         return
     os.write(report, outcome(program).encode(errors="replace")[:LONGEST_REPORT])
     os._exit(0)
@@ -102,7 +102,7 @@ def main() -> None:
 def outcome(tests: str) -> str:
     """How a program ended that raises where something is wrong."""
     try:
-        exec(tests, {})
+        exec(compile(tests, "<string>", "exec", dont_inherit=True), {})
     except BaseException as error:
         return f"failed {type(error).__name__}: {error}"
     return "passed"

@@ -92,7 +92,7 @@ def _download(exact: str, digest: str, folder: Path) -> None:
         except subprocess.TimeoutExpired as error:
             raise FetchError(f"{exact}: not fetched within {FETCH_SECONDS} s") from error
     if done.returncode != 0:
-        raise FetchError(f"{exact}: {done.stderr.strip()[-500:]}")
+        raise FetchError(f"{exact}: {done.stderr.strip()[:2000]}")
 
 
 def _tarred(archive: Path) -> Iterator[tuple[str, bytes]]:

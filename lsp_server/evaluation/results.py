@@ -120,8 +120,11 @@ def _code(parts: tuple[str, ...]) -> str:
 
 
 def _libraries() -> list[str]:
-    found = [each for each in distributions() if _LIBRARIES.fullmatch(each.name)]
-    return sorted(f"{each.name} {each.version}" for each in found)
+    # what a broken removal left behind has no name
+    found = [each for each in distributions() if each.metadata and each.metadata["Name"]]
+    return sorted(
+        f"{each.name} {each.version}" for each in found if _LIBRARIES.fullmatch(each.name)
+    )
 
 
 def _sources(part: Path) -> Iterable[Path]:

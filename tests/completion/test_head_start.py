@@ -13,7 +13,8 @@ from tests.completion.scripted import TEXT, Desk
 
 
 async def nothing_begins(desk: Desk, before: int = 1) -> None:
-    await asyncio.sleep(0.03)
+    task = desk.service._head_start._task
+    await desk.until(lambda: task is None or task.done())
     assert len(desk.client.streams) == before
 
 
@@ -89,7 +90,8 @@ async def test_an_editor_that_asks_no_more_gets_nothing_begun(
 async def test_between_two_keys_nothing_begins(
     asked: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asked.service._generations, "pause", lambda request: 0.05)
+    pauses = iter((1000.0, 1000.0, 0.0))
+    monkeypatch.setattr(asked.service._generations, "pause", lambda request: next(pauses))
     for key in "abc":
         asked.type(key)
         await asyncio.sleep(0.005)
@@ -114,6 +116,35 @@ async def test_who_waits_for_something_else_is_not_disturbed(
     await nothing_begins(asked, 3)
     stream.write("c = 1", "\n", "\n")
     assert (await task).text == "c = 1"
+
+
+async def test_an_edit_far_from_where_it_asked_begins_nothing(asked: Desk) -> None:
+    asked.text, asked.offset = "import a\n" + asked.text, len("import a\n")
+    asked.service.edited(asked.document())
+    await nothing_begins(asked, 2)
+
+
+async def test_enter_between_brackets_begins_nothing_behind_them(asked: Desk) -> None:
+    asked.type("\n    x\n")
+    await nothing_begins(asked, 2)
+
+
+async def test_a_request_takes_the_place_of_what_waits(
+    asked: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asked.service._generations, "pause", lambda request: 1000.0)
+    asked.type("a")
+    asked.service._generations.pause = lambda request: 0.0  # type: ignore[method-assign]
+    task = asked.ask()
+    (await asked.stream(2)).write(" + b", "\n")
+    await task
+    await nothing_begins(asked, 3)
+
+
+async def test_an_engine_of_somebody_else_is_asked_once(asked: Desk) -> None:
+    asked.client.is_ours = False
+    asked.type("a")
+    await nothing_begins(asked, 2)
 
 
 async def test_behind_a_bracket_that_the_editor_closed_nothing_begins(asked: Desk) -> None:

@@ -173,4 +173,6 @@ def test_a_class_and_its_bases_share_the_room_by_what_is_wanted() -> None:
     text = "from a import A\nmail.send()\nA()."
     cursor = Cursor("app.py", "python", text, "")
     found = choose(cursor, MemoryIndex(files), windows(), 512, count)
-    assert "def send_mail_9" in "".join(each.text for each in found.snippets)
+    shown = "".join(each.text for each in found.snippets)
+    assert "def send_mail_9" in shown
+    assert "class A" in shown

@@ -278,6 +278,17 @@ def test_a_receiver_of_no_known_type_is_known_by_what_is_used_on_it() -> None:
     assert best("def g(b):\n    b.|", files) is None
 
 
+def test_what_is_used_on_a_module_from_elsewhere_tells_nothing() -> None:
+    files = {"a.py": "class Files:\n    def makedirs(self): ...\n    def listdir(self): ...\n"}
+    assert best("import os\nos.makedirs()\nos.listdir()\nos.|", files) is None
+    assert best("os.makedirs()\nos.listdir()\nos.|", files) == "Files"
+
+
+def test_in_languages_whose_own_types_are_not_known_uses_tell_nothing() -> None:
+    files = {"a.ts": "class Queue {\n  push(x: number) {}\n  map(f: any) {}\n}\n"}
+    assert best("items.push(1);\nitems.map(f);\nitems.|", files, "b.ts") is None
+
+
 def test_a_mixin_is_shown_the_classes_that_have_what_it_uses_and_lacks() -> None:
     files = {"a.py": "class Emitter:\n    def emit(self): ...\n    def flush(self): ...\n"}
     own = "class Mixin:\n    def own(self): ...\n    def f(self):\n        self.emit()\n"
@@ -315,6 +326,14 @@ def make(): return Client()
     assert best(head + "make().session().|", files) == "Session"
     assert best(head + "Sub().me().|", files) == "Sub"
     assert best(head + "Sub().again.|", files) == "Session"
+
+
+def test_a_condition_is_no_assignment() -> None:
+    files = {
+        "a.py": "class A: ...\n\nclass B: ...\n\ndef made():\n    a = A()\n"
+        "    if a and B(a):\n        pass\n    a >> B()\n    return a\n"
+    }
+    assert best("from a import made\nmade().|", files) == "A"
 
 
 def test_members_that_return_each_other_end() -> None:

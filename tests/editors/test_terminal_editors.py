@@ -77,7 +77,7 @@ def open_file(
 def wait_for_server(editor: Editor, pids: Path) -> None:
     """Waits until the server, or one more after a restart, answers requests of the editor."""
     editor.wait_for_server()
-    editor.wait(lambda: endpoint_of(latest(pids)), "the server is ready")
+    editor.wait(lambda: endpoint_of(latest(pids)), "the server is ready", seconds=90)
 
 
 def latest(pids: Path) -> int:

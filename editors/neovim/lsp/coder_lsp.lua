@@ -5,7 +5,8 @@
 return {
   cmd = { 'coder-lsp' },
   root_markers = { { '.git', '.hg', '.jj' } },
-  -- The server begins with a key, ahead of the request that Neovim sends 200 ms later.
+  -- The server begins with a key, ahead of the request that Neovim sends 200 ms later. (Neovim takes
+  -- the shortest of all servers with the same encoding of positions; 150 is what it does by itself.)
   flags = { debounce_text_changes = 20 },
   -- An older Neovim cannot show the status: it gets the standard's progress.
   capabilities = { experimental = { coderLspStatus = vim.fn.has('nvim-0.12') == 1 } },

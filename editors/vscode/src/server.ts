@@ -19,6 +19,7 @@ const WANTS_STATUS: StaticFeature = {
 };
 /** Longest that a server may take to answer `initialize`, in milliseconds. */
 const LONGEST_START = 60_000;
+const LONGEST_TAB_CHANGE = 100;
 
 export class Server {
   private client: LanguageClient | undefined;
@@ -117,7 +118,10 @@ export class Server {
 
   /** Tells which document came to the front; none where that is not one that the server knows. */
   async announceFocus(): Promise<void> {
-    if (this.client?.state === State.Running && !isBetweenTabs()) {
+    if (isBetweenTabs()) {
+      await new Promise((resolve) => setTimeout(resolve, LONGEST_TAB_CHANGE));
+    }
+    if (this.client?.state === State.Running) {
       const document = vscode.window.activeTextEditor?.document;
       const converter = this.client.code2ProtocolConverter;
       const uri = document && isServed(document) ? converter.asUri(document.uri) : "";
@@ -229,7 +233,8 @@ function abandon(client: LanguageClient): void {
   );
 }
 
-/** Whether a text's tab is in front without its editor, as for a moment when tabs are changed. */
+/** Whether a text's tab is in front without its editor: for a moment when tabs are changed, and as long
+ * as it cannot be shown as text. */
 function isBetweenTabs(): boolean {
   const tab = vscode.window.tabGroups.activeTabGroup.activeTab;
   return vscode.window.activeTextEditor === undefined && tab?.input instanceof vscode.TabInputText;

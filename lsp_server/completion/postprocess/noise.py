@@ -13,8 +13,6 @@ REACH = 30
 """Lines around the cursor whose comments are not said again."""
 LEAST_WORDS = 3
 
-_SIDE_MARKS = ("#", "//", "/*", "--", ";", "%")
-"""Comment marks that, in their language, begin nothing else behind a blank."""
 _PLACEHOLDER = "..."
 _NEVER_EMPTY = re.compile(
     r"\s*(?:async\s+)?(?:for|while|with|if|elif|else|try|except|finally)\b.*:"
@@ -57,12 +55,17 @@ def is_only_comments(text: str, place: Place) -> bool:
 
 
 def _is_beside_code(text: str, place: Place) -> bool:
-    marks = tuple(mark for mark in _comment_marks(place.language) if mark in _SIDE_MARKS)
-    follows_blank = text[:1].isspace() or place.before[-1:].isspace()
-    if place.at_line_start or not follows_blank or not text.lstrip().startswith(marks):
+    known = language_of("", place.language)
+    stands_off = text.startswith((" ", "\t")) or place.before.endswith((" ", "\t"))
+    # without a grammar what looks like a comment may be a colour, a name, a template's slot
+    if not known.symbols or place.at_line_start or not stands_off or inside_of(place)[0] != "code":
         return False
-    is_code = inside_of(place)[0] == "code"
-    return is_code and all(line.startswith(marks) for line in _filled_lines(text))
+    lines = _filled_lines(text)
+    return bool(lines) and all(_is_comment(line, known.line_comment) for line in lines)
+
+
+def _is_comment(line: str, mark: str) -> bool:
+    return line.startswith(mark) or (line.startswith("/*") and line.endswith("*/"))
 
 
 def _is_placeholder(text: str, place: Place) -> bool:

@@ -6,7 +6,7 @@ import re
 import time
 import warnings
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import import_module
@@ -115,14 +115,29 @@ def parser_of(unit: Unit, patience: int) -> Parser:
 def parse(parser: Parser, source: bytes, patience: int) -> Tree | None:
     """The tree of a text; None where that takes more than `patience` microseconds of the thread's
     own time, which is looked at as often as the parser raises ValueError."""
-    began = time.thread_time()
+    steps = parse_in_steps(parser, source, patience)
     while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            tree: Tree | None = end.value
+            return tree
+
+
+def parse_in_steps(
+    parser: Parser, source: bytes, patience: int
+) -> Generator[None, None, Tree | None]:
+    """The same in steps, each as long as the parser takes to raise ValueError."""
+    spent = 0.0
+    while _micros(spent) < patience:
+        began = time.thread_time()
         try:
             return parser.parse(source)
         except ValueError:  # it ran out of time; called again it goes on
-            if _micros(time.thread_time() - began) >= patience:
-                parser.reset()
-                return None
+            spent += time.thread_time() - began
+            yield
+    parser.reset()
+    return None
 
 
 def _run(query: Query, root: Node) -> list[tuple[int, dict[str, list[Node]]]]:
@@ -339,7 +354,8 @@ class _Reader:
             return value
         name = self._text(value)
         for statement in reversed(statements[:-1]):
-            for assignment in statement.named_children[:1]:
+            assignment = next(iter(statement.named_children), None)
+            if assignment is not None and assignment.type == "assignment":
                 left = assignment.child_by_field_name("left")
                 if left is not None and self._text(left) == name:
                     return assignment.child_by_field_name("right")
