@@ -225,7 +225,7 @@ class Workspace:
     def _report_damage(self) -> None:
         damaged = self._readers.drop()
         if damaged is not None:
-            log.warning("the index is damaged and is made anew")
+            log.warning("the index is damaged, or of another version, and is made anew")
             message = {"rebuild": damaged.name}
             self._loop.call_soon_threadsafe(self._indexer.send, message)
 
