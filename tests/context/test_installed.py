@@ -150,13 +150,13 @@ def test_editable_installs(tmp_path: Path) -> None:
 
 
 def test_editable_installs_do_not_show_what_the_workspace_leaves_out(tmp_path: Path) -> None:
-    root = tmp_path / "root"
+    root = tmp_path / "project"
     left_out = {"src/m.py": "class C:\n    def hidden(self): ...\n"}
     write(root, left_out)
-    folder = site_packages(root, {"a.pth": f"{root}/src\n{root}/../root/src\n../../../../src\n"})
+    folder = site_packages(root, {"a.pth": f"{root}/src\n{root}/../project/src\n../../../../src\n"})
     write(folder, {"b.pth": f"{root}\n{tmp_path}\n"})
     project = Project(root)
-    for module in ("m", "src.m", "root.src.m"):
+    for module in ("m", "src.m", "project.src.m"):
         assert "hidden" not in project.shown(f"import {module}\n{module}.C().|")
 
 
