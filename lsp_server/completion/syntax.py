@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from lsp_server.completion.lines import last_line
-from lsp_server.context.languages.extract import parse, parse_in_steps, parser_of
+from lsp_server.context.languages.extract import parse_in_steps, parser_of
 from lsp_server.context.languages.table import language_of
 from lsp_server.context.languages.unit import Unit
 
@@ -51,13 +51,8 @@ class Syntax:
 def parse_ahead(before: str, after: str, language: str) -> Iterator[None]:
     """Parse in small steps what `syntax_at` is going to ask for, which then takes no time."""
     typed, statement = _completed(before, language)
-    text = f"{typed}{statement}{after}"
-    unit = language_of("", language).symbols
-    if unit is None or (text, language) in _trees:
-        return
-    parser = parser_of(_dialect(unit, text), STEP)  # its own: it is not done when others come
-    tree = yield from parse_in_steps(parser, text.encode("utf-8", "replace"), PATIENCE)
-    _keep(text, language, tree)
+    # a parser of its own: it is not done when others come
+    return _parsing(f"{typed}{statement}{after}", language, lambda unit: parser_of(unit, STEP))
 
 
 def syntax_at(before: str, after: str, language: str) -> Syntax | None:
@@ -83,16 +78,18 @@ def errors(text: str, language: str) -> int | None:
 
 def parsed(text: str, language: str) -> Tree | None:
     """The syntax tree of a text; None where there is no grammar, or parsing took too long."""
+    for _ in _parsing(text, language, _parser):
+        pass
+    return _trees.get((text, language))
+
+
+def _parsing(text: str, language: str, parser_for: Callable[[Unit], Parser]) -> Iterator[None]:
+    """Puts a text's tree among the latest, in steps as long as the parser goes at a time."""
     unit = language_of("", language).symbols
-    if unit is None:
-        return None
-    if (text, language) not in _trees:
-        source = text.encode("utf-8", "replace")
-        _keep(text, language, parse(_parser(_dialect(unit, text)), source, PATIENCE))
-    return _trees[text, language]
-
-
-def _keep(text: str, language: str, tree: Tree | None) -> None:
+    if unit is None or (text, language) in _trees:
+        return
+    parser = parser_for(_dialect(unit, text))
+    tree = yield from parse_in_steps(parser, text.encode("utf-8", "replace"), PATIENCE)
     _trees[text, language] = tree
     if len(_trees) > TREES_KEPT:
         del _trees[next(iter(_trees))]

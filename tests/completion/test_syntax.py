@@ -89,7 +89,7 @@ def test_what_is_parsed_ahead_in_steps_is_parsed_no_more(monkeypatch: pytest.Mon
     monkeypatch.setattr(syntax, "STEP", 1)
     monkeypatch.setattr(syntax, "PATIENCE", 10**9)
     assert len(list(parse_ahead(before, after, "python"))) > 1
-    monkeypatch.setattr(syntax, "parse", None)
+    monkeypatch.setattr(syntax, "parse_in_steps", None)
     found = syntax_at(before, after, "python")
     assert found is not None and found.broken
     assert not list(parse_ahead(before, after, "python"))
@@ -100,5 +100,5 @@ def test_what_takes_too_many_steps_is_given_up(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(syntax, "PATIENCE", 3)
     text = "z = [\n" * 300
     assert list(parse_ahead(text, "", "python"))
-    monkeypatch.setattr(syntax, "parse", None)
+    monkeypatch.setattr(syntax, "parse_in_steps", None)
     assert syntax_at(text, "", "python") is None
