@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +26,7 @@ from lsp_server import endpoints
 
 from . import install
 from .conftest import endpoint_of
+from .waiting import wait
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 CONFIGURATION = CHECKOUT / "editors" / "kate" / "settings.json"
@@ -156,13 +158,11 @@ class Kate:
 
     def wait(self, poll: Callable[[], T], what: str, seconds: float = 60) -> T:
         """The first value of `poll` that is true; fails, naming `what`, after `seconds`."""
-        deadline = time.monotonic() + seconds
-        while not (value := poll()):
-            if time.monotonic() > deadline:
-                logs = "\n".join(log.read_text() for log in self._home.glob("*.log"))
-                raise AssertionError(f"{what}: not within {seconds} s. {logs}")
-            time.sleep(0.05)
-        return value
+        pause = partial(time.sleep, 0.05)
+        return wait(poll, what, seconds, pause=pause, report=self._logs)
+
+    def _logs(self) -> str:
+        return "\n".join(log.read_text() for log in self._home.glob("*.log"))
 
     def _provide(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         """Puts `command` where Kate finds `coder-lsp`; its process id goes into a file."""

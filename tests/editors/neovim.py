@@ -8,12 +8,14 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pynvim
 
 from .conftest import endpoint_of
+from .waiting import wait
 
 PLUGIN = Path(__file__).resolve().parents[2] / "editors" / "neovim"
 
@@ -86,12 +88,8 @@ class Neovim:
 
     def wait(self, poll: Callable[[], T], what: str, seconds: float = 30) -> T:
         """The first value of `poll` that is true; fails, naming `what`, after `seconds`."""
-        deadline = time.monotonic() + seconds
-        while not (value := poll()):
-            if time.monotonic() > deadline:
-                raise AssertionError(f"{what}: not within {seconds} s. {self.report()}")
-            time.sleep(0.01)
-        return value
+        pause = partial(time.sleep, 0.01)
+        return wait(poll, what, seconds, pause=pause, report=self.report)
 
     def type(self, keys: str) -> None:
         """Types `keys`, in Neovim's notation (`<Esc>`, `<Tab>`, `<CR>`)."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import re
 import select
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import ptyprocess
 import pyte
+
+from .waiting import wait
 
 T = TypeVar("T")
 
@@ -114,14 +116,13 @@ class Terminal:
 
     def wait(self, poll: Callable[[], T], what: str, seconds: float = 30) -> T:
         """The first value of `poll` that is true; fails, naming `what`, after `seconds`."""
-        deadline = time.monotonic() + seconds
         self._take_in(0)
-        while not (value := poll()):
-            if time.monotonic() > deadline:
-                shown = "\n".join(self.lines()).rstrip()
-                raise AssertionError(f"{what}: not within {seconds} s. On the screen:\n{shown}")
-            self._take_in(0.02)
-        return value
+        pause = partial(self._take_in, 0.02)
+        return wait(poll, what, seconds, pause=pause, report=self._report)
+
+    def _report(self) -> str:
+        shown = "\n".join(self.lines()).rstrip()
+        return f"On the screen:\n{shown}"
 
     def wait_for(self, text: str, seconds: float = 30) -> None:
         """Waits until `text` stands on the screen."""

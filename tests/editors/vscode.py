@@ -11,11 +11,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
 from .install_vscode import Installation
+from .waiting import wait
 
 if TYPE_CHECKING:
     from playwright.sync_api import Playwright
@@ -141,12 +143,8 @@ class VSCode:
 
     def wait(self, poll: Callable[[], T], what: str, seconds: float = 30) -> T:
         """The first value of `poll` that is true; fails, naming `what`, after `seconds`."""
-        deadline = time.monotonic() + seconds
-        while not (value := poll()):
-            if time.monotonic() > deadline:
-                raise AssertionError(f"{what}: not within {seconds} s. {self.report()}")
-            time.sleep(0.02)
-        return value
+        pause = partial(time.sleep, 0.02)
+        return wait(poll, what, seconds, pause=pause, report=self.report)
 
     def wait_until_ready(self) -> None:
         self.wait(lambda: self.status()[0] == "ready", "the model is ready")
